@@ -1,0 +1,42 @@
+/** What went wrong, for code that has to react to it. */
+export type GemmaErrorCode =
+  | 'aborted'
+  | 'backend-unavailable'
+  | 'context-overflow'
+  | 'device-lost'
+  | 'disposed'
+  | 'download-failed'
+  | 'internal'
+  | 'invalid-argument'
+  | 'invalid-chat'
+  | 'invalid-model'
+  | 'out-of-memory'
+  | 'unsupported-model'
+
+const brand: unique symbol = Symbol.for('@facetjs/core/GemmaError')
+
+export interface GemmaErrorOptions {
+  readonly cause?: unknown
+  /** Facts for programs: sizes, names, offsets. Structured-cloneable. */
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
+/** The one error class of the SDK. Its message ends with what to do about it. */
+export class GemmaError extends Error {
+  override readonly name: string = 'GemmaError'
+  readonly code: GemmaErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+  readonly [brand]: true = true
+
+  constructor(code: GemmaErrorCode, message: string, options: GemmaErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  /** True for a GemmaError (with this code), also one that another copy of this package made. */
+  static is(error: unknown, code?: GemmaErrorCode): error is GemmaError {
+    if (typeof error !== 'object' || error === null || !(brand in error)) return false
+    return code === undefined || (error as GemmaError).code === code
+  }
+}

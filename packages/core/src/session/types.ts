@@ -1,0 +1,145 @@
+/** The upper seam: what apps, React, the CLI, workers and adapters see. Arguments and results are structured-cloneable, signals and callbacks aside. */
+import type { BackendFactory, Numerics } from '../backend.ts'
+import type { GemmaConfig } from '../graph/config.ts'
+import type { SamplingOptions } from '../sampling/options.ts'
+import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
+
+export interface LoadProgress {
+  /** `open`: headers and tokenizer. `weights`: bytes on their way to the device. `compile`: plans. Each phase reports 0 and its total. */
+  readonly phase: 'open' | 'weights' | 'compile'
+  readonly loaded: number
+  readonly total: number
+}
+
+export interface LoadOptions {
+  readonly backend: BackendFactory
+  /** Default `fast`: what the device is best at. `exact`: f32 activations and KV. */
+  readonly numerics?: Numerics
+  /** Tokens that a session can hold. Default: min(trained, 8192). */
+  readonly contextLength?: number
+  /** Most prompt rows per run. Default 512; never less than one image. */
+  readonly prefillChunk?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: LoadProgress) => void
+}
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Default: what is left of the context. */
+  readonly maxTokens?: number
+  /** Generation ends before the first of these; they are not part of the text. */
+  readonly stop?: string | readonly string[]
+  /** Report the log-probability of each chosen token and of this many alternatives (0: the chosen one only). */
+  readonly logprobs?: number
+  /**
+   * When the context is full: `error` (default) throws `context-overflow` if the prompt does not fit and ends with
+   * finishReason `length` if the answer does not; `slide` drops the oldest turns (of a plain completion: tokens) after
+   * the beginning and goes on.
+   */
+  readonly whenFull?: 'error' | 'slide'
+  /** Aborting throws the signal's reason and takes the exchange back out of the session. */
+  readonly signal?: AbortSignal
+}
+
+export interface TokenLogprob {
+  readonly id: number
+  /** The token's own text; `bytes` are exact where a token is part of a character. */
+  readonly text: string
+  readonly logprob: number
+}
+
+export interface GeneratedToken extends TokenLogprob {
+  /** Best first, the model's own distribution: before penalties, bias and temperature. */
+  readonly alternatives: readonly TokenLogprob[]
+}
+
+export type StreamPart =
+  /** Prompt tokens computed so far, those found in the cache included. */
+  | { readonly type: 'prefill'; readonly done: number; readonly total: number }
+  | { readonly type: 'text'; readonly text: string }
+  /** Only with `logprobs`. */
+  | { readonly type: 'token'; readonly token: GeneratedToken }
+
+export interface Usage {
+  readonly promptTokens: number
+  /** Of the prompt, found in the KV cache: not computed again. */
+  readonly cachedTokens: number
+  readonly generatedTokens: number
+}
+
+export interface Timings {
+  readonly prefillMs: number
+  readonly decodeMs: number
+  readonly timeToFirstTokenMs: number
+  /** Computed prompt tokens per second. */
+  readonly prefillTokensPerSecond: number
+  readonly decodeTokensPerSecond: number
+}
+
+export interface GenerationResult {
+  readonly text: string
+  /** Generated ids, the end token included if there was one. */
+  readonly ids: readonly number[]
+  /** `stop`: an end token or a stop string. `length`: maxTokens or the context. `stopped`: by `stop()` or by leaving the loop. */
+  readonly finishReason: 'stop' | 'length' | 'stopped'
+  readonly stopString?: string
+  readonly usage: Usage
+  readonly timings: Timings
+  readonly logprobs?: readonly GeneratedToken[]
+}
+
+/** Runs whether or not it is read. Leaving the loop early stops it. */
+export interface GenerationStream extends AsyncIterable<StreamPart> {
+  /** Settles in any case: with everything, or with the error (which the loop throws too). */
+  readonly result: Promise<GenerationResult>
+  /** Only the text. */
+  readonly textStream: AsyncIterable<string>
+  /** Ends generation; what was said stays, and `result` resolves with `stopped`. */
+  stop(): void
+}
+
+export interface ContextUsage {
+  readonly used: number
+  readonly total: number
+}
+
+export interface ChatOptions {
+  readonly system?: string
+  /** A conversation to go on from; ends with an assistant message (or is empty). */
+  readonly messages?: readonly ChatMessage[]
+  /** Defaults of each `send`. */
+  readonly defaults?: GenerateOptions
+}
+
+export type UserContent = string | readonly (string | ContentPart)[]
+
+/** One conversation with its KV cache. */
+export interface Session {
+  readonly messages: readonly ChatMessage[]
+  readonly contextUsage: ContextUsage
+  /** One answer at a time. @throws GemmaError `invalid-argument` while another one is running. */
+  send(content: UserContent, options?: GenerateOptions): GenerationStream
+  /** An independent session with the same past. */
+  fork(): Promise<Session>
+  dispose(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface DeviceInfo {
+  readonly backend: string
+  readonly device: string
+  readonly numerics: Numerics
+}
+
+export interface Gemma {
+  readonly name: string
+  readonly config: GemmaConfig
+  readonly contextLength: number
+  readonly device: DeviceInfo
+  chat(options?: ChatOptions): Session
+  /** Continues plain text (a `<bos>` is put in front), or exactly these ids. */
+  generate(prompt: string | readonly number[], options?: GenerateOptions): GenerationStream
+  /** Tokens that a text, or a whole conversation with its template, takes. */
+  countTokens(input: string | readonly ChatMessage[]): Promise<number>
+  dispose(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

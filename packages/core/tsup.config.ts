@@ -1,0 +1,18 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: {
+    index: 'src/index.ts',
+    backend: 'src/backend.ts',
+    inspect: 'src/inspect.ts',
+    'reference/index': 'src/reference/index.ts',
+    'testing/index': 'src/testing/index.ts',
+    'platform/node': 'src/platform/node.ts',
+    'platform/web': 'src/platform/web.ts',
+  },
+  format: 'esm',
+  target: 'es2023',
+  dts: false, // tsc writes the declarations (tsup's writer needs a compiler API that TypeScript 7 no longer has)
+  clean: true,
+  external: ['#platform'], // resolved by the reader's runtime through package.json "imports"
+})
