@@ -13,8 +13,6 @@ export type GemmaErrorCode =
   | 'out-of-memory'
   | 'unsupported-model'
 
-const brand: unique symbol = Symbol.for('@facetjs/core/GemmaError')
-
 export interface GemmaErrorOptions {
   readonly cause?: unknown
   /** Facts for programs: sizes, names, offsets. Structured-cloneable. */
@@ -26,7 +24,8 @@ export class GemmaError extends Error {
   override readonly name: string = 'GemmaError'
   readonly code: GemmaErrorCode
   readonly details: Readonly<Record<string, unknown>>
-  readonly [brand]: true = true
+  /** Marks the class across copies of this package, where `instanceof` fails. */
+  readonly isGemmaError: true = true
 
   constructor(code: GemmaErrorCode, message: string, options: GemmaErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
@@ -36,7 +35,7 @@ export class GemmaError extends Error {
 
   /** True for a GemmaError (with this code), also one that another copy of this package made. */
   static is(error: unknown, code?: GemmaErrorCode): error is GemmaError {
-    if (typeof error !== 'object' || error === null || !(brand in error)) return false
+    if (typeof error !== 'object' || error === null || !('isGemmaError' in error)) return false
     return code === undefined || (error as GemmaError).code === code
   }
 }

@@ -1,0 +1,34 @@
+import type { GenerationResult, GenerationStream } from '@facetjs/core'
+import { formatSummary } from './format.ts'
+import { createProgress } from './progress.ts'
+import { note, onInterrupt } from './terminal.ts'
+
+export interface Answer {
+  readonly result: GenerationResult
+  /** By Ctrl-C: what was said until then has been printed. */
+  readonly interrupted: boolean
+}
+
+/** Prints an answer as it comes, ends it with a newline and says how fast it was. Ctrl-C stops it. */
+export async function printAnswer(stream: GenerationStream, quiet: boolean): Promise<Answer> {
+  let interrupted = false
+  let endsLine = false
+  using _ = onInterrupt(() => {
+    interrupted = true
+    stream.stop()
+  })
+  using progress = createProgress(quiet)
+  for await (const part of stream) {
+    if (part.type === 'prefill') progress.show('reading the prompt', part.done, part.total, 'tokens')
+    if (part.type === 'text' && part.text !== '') {
+      progress.clear()
+      process.stdout.write(part.text)
+      endsLine = part.text.endsWith('\n')
+    }
+  }
+  progress.clear()
+  const result = await stream.result
+  if (!endsLine) process.stdout.write('\n')
+  if (!quiet) note(formatSummary(result))
+  return { result, interrupted }
+}

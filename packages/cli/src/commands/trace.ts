@@ -1,0 +1,76 @@
+import { writeFile } from 'node:fs/promises'
+import type { Numerics } from '@facetjs/core'
+import { GemmaError } from '@facetjs/core'
+import { trace as traceModel, writeSafetensors } from '@facetjs/core/inspect'
+import type { BackendName } from '../backends.ts'
+import { loadBackend } from '../backends.ts'
+import { usageError } from '../errors.ts'
+import { formatBytes } from '../format.ts'
+import { isTokenIds, readJsonFile } from '../json-file.ts'
+import { interruptible, openCheckpoint, showLoading } from '../model.ts'
+import type { ModelOptions } from '../options.ts'
+import { createProgress } from '../progress.ts'
+import { note } from '../terminal.ts'
+
+export interface TraceOptions extends ModelOptions {
+  readonly backend: BackendName
+  readonly numerics: Numerics
+  readonly logits: 'all' | 'last' | number
+  readonly out: string
+  readonly ids?: readonly number[]
+  readonly idsFile?: string
+  readonly pixels?: string
+  readonly threads?: number
+  readonly greedy?: number
+  readonly hidden?: boolean
+  readonly quiet?: boolean
+}
+
+/** What a model computes for given ids, layer by layer, as a safetensors file. */
+export async function trace(options: TraceOptions): Promise<void> {
+  const { backend: name, threads, greedy, out, quiet = false } = options
+  if ((options.ids === undefined) === (options.idsFile === undefined)) throw usageError('Give either --ids 2,5,7 or --ids-file ids.json.')
+  if (options.pixels !== undefined) {
+    throw new GemmaError('invalid-argument', 'Pictures are not there yet: this version computes the text model only. Leave --pixels out.')
+  }
+  const ids = options.ids ?? (await readIds(options.idsFile ?? ''))
+  const backend = await loadBackend({ name, ...(threads === undefined ? {} : { threads }) })
+  const checkpoint = await openCheckpoint(options)
+  try {
+    const abort = new AbortController()
+    using _ = interruptible(abort)
+    using progress = createProgress(quiet)
+    const tensors = await traceModel(checkpoint, backend, {
+      ids,
+      logits: options.logits,
+      hidden: options.hidden ?? false,
+      numerics: options.numerics,
+      signal: abort.signal,
+      onProgress: ({ phase, loaded, total }) => {
+        if (phase === 'trace') progress.show('tracing', loaded, total, 'tokens')
+        else showLoading(progress, { phase, loaded, total })
+      },
+      ...(greedy === undefined ? {} : { greedy }),
+    })
+    progress.clear()
+    const bytes = writeSafetensors(tensors)
+    await writeOutput(out, bytes)
+    if (!quiet) note(`${out}: ${tensors.size} tensors, ${formatBytes(bytes.length)}`)
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+async function readIds(path: string): Promise<readonly number[]> {
+  const ids = await readJsonFile(path)
+  if (!isTokenIds(ids)) throw new GemmaError('invalid-argument', `Expected a JSON array of token ids in ${path}, as in [2, 5, 7]. Check the file.`)
+  return ids
+}
+
+async function writeOutput(path: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(path, bytes)
+  } catch (cause) {
+    throw new GemmaError('invalid-argument', `Cannot write ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Give another --out.`, { cause })
+  }
+}

@@ -1,0 +1,56 @@
+/** From what people write after --model to a model. */
+import { fileURLToPath } from 'node:url'
+import type { Checkpoint, LoadProgress } from '@facetjs/core'
+import { Gemma, GemmaError, openModel } from '@facetjs/core'
+import { demoModel } from '@facetjs/demo-model'
+import { loadBackend } from './backends.ts'
+import type { LoadModelOptions, ModelOptions } from './options.ts'
+import type { Progress } from './progress.ts'
+import { createProgress } from './progress.ts'
+import { onInterrupt } from './terminal.ts'
+
+/** A local path or an address; the demo model where nothing was said. */
+export function modelLocation({ model }: ModelOptions): string {
+  if (model === undefined) return fileURLToPath(demoModel.gguf)
+  if (model.startsWith('hf:')) {
+    throw new GemmaError('invalid-argument', `Downloading "${model}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
+  }
+  return model
+}
+
+/** Opens the files without loading weights. Ctrl-C gives up. */
+export async function openCheckpoint(options: ModelOptions): Promise<Checkpoint> {
+  const abort = new AbortController()
+  using _ = interruptible(abort)
+  return await openModel(modelLocation(options), { signal: abort.signal })
+}
+
+/** Loads a model onto its backend, with a bar on stderr. Ctrl-C gives up. */
+export async function loadModel(options: LoadModelOptions): Promise<Gemma> {
+  const abort = new AbortController()
+  using _ = interruptible(abort)
+  using progress = createProgress(options.quiet ?? false)
+  const backend = await loadBackend({ name: options.backend })
+  return await Gemma.load(modelLocation(options), {
+    backend,
+    signal: abort.signal,
+    onProgress: (loading) => {
+      showLoading(progress, loading)
+    },
+    ...(options.numerics === undefined ? {} : { numerics: options.numerics }),
+    ...(options.context === undefined ? {} : { contextLength: options.context }),
+  })
+}
+
+/** Ctrl-C aborts, which ends in exit code 130. */
+export function interruptible(abort: AbortController): Disposable {
+  return onInterrupt(() => {
+    abort.abort(new GemmaError('aborted', 'Stopped by Ctrl-C.'))
+  })
+}
+
+/** Only the weights take long enough for a bar. */
+export function showLoading(progress: Progress, { phase, loaded, total }: LoadProgress): void {
+  if (phase === 'weights') progress.show('loading', loaded, total, 'bytes')
+  else progress.clear()
+}

@@ -1,0 +1,95 @@
+/** Options that several commands share: how they are written, read and handed on. */
+import type { GenerateOptions, Numerics } from '@facetjs/core'
+import type { Command } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
+import type { BackendName } from './backends.ts'
+import { backendNames } from './backends.ts'
+
+export interface ModelOptions {
+  readonly model?: string
+}
+
+export interface LoadModelOptions extends ModelOptions {
+  readonly backend: BackendName
+  readonly numerics?: Numerics
+  readonly context?: number
+  readonly quiet?: boolean
+}
+
+export interface AnswerOptions extends LoadModelOptions {
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+  readonly minP?: number
+  readonly seed?: number
+  readonly maxTokens?: number
+}
+
+export function addModelOption(command: Command): Command {
+  return command.option('-m, --model <path|https address>', 'GGUF file, safetensors file or model folder (default: the demo model)')
+}
+
+export function addBackendOptions(command: Command, numerics?: Numerics): Command {
+  const numericsOption = new Option('--numerics <kind>', 'exact: f32 throughout; fast: what the device is best at').choices(['exact', 'fast'])
+  return command
+    .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('reference'))
+    .addOption(numerics === undefined ? numericsOption : numericsOption.default(numerics))
+}
+
+export function addAnswerOptions(command: Command): Command {
+  return addBackendOptions(addModelOption(command))
+    .option('--context <tokens>', 'tokens that prompt and answer may take together', integer(1))
+    .option('--temperature <number>', "0 takes the likeliest token each time (default: the model's)", decimal(0))
+    .option('--top-k <count>', 'sample among the k likeliest tokens; 0: all', integer(0))
+    .option('--top-p <number>', 'sample among the likeliest tokens of this total probability', decimal(0, 1))
+    .option('--min-p <number>', 'drop tokens less likely than this share of the likeliest', decimal(0, 1))
+    .option('--seed <integer>', 'the same seed draws the same answer', integer(0))
+    .option('--max-tokens <count>', 'longest answer', integer(1))
+    .option('-q, --quiet', 'the answer only: no progress, no summary')
+}
+
+/** What was said on the command line; what was not is left to the library and the model. */
+export function generateOptions(options: AnswerOptions): GenerateOptions {
+  const { temperature, topK, topP, minP, seed, maxTokens } = options
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(topK === undefined ? {} : { topK }),
+    ...(topP === undefined ? {} : { topP }),
+    ...(minP === undefined ? {} : { minP }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+  }
+}
+
+export function integer(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Give an integer from ${min} up.`)
+    return value
+  }
+}
+
+export function decimal(min: number, max: number = Infinity): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (text.trim() === '' || !Number.isFinite(value) || value < min || value > max) {
+      throw new InvalidArgumentError(max === Infinity ? `Give a number from ${min} up.` : `Give a number from ${min} to ${max}.`)
+    }
+    return value
+  }
+}
+
+/** `2,5,7` */
+export function tokenIds(text: string): number[] {
+  const parts = text.split(',').map((part) => part.trim())
+  if (!parts.every((part) => /^\d+$/.test(part) && Number(part) < 2 ** 31)) throw new InvalidArgumentError('Give token ids with commas between them, as in 2,5,7.')
+  return parts.map(Number)
+}
+
+/** `all`, `last`, or `top:K` as the number K. */
+export function logitsKind(text: string): 'all' | 'last' | number {
+  if (text === 'all' || text === 'last') return text
+  const k = /^top:(\d{1,7})$/.exec(text)?.[1]
+  if (k === undefined || Number(k) < 1) throw new InvalidArgumentError('Give all, last or top:K, as in top:20.')
+  return Number(k)
+}

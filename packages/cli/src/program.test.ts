@@ -1,0 +1,84 @@
+import { CommanderError } from 'commander'
+import { describe, expect, test } from 'vitest'
+import type { Commands } from './program.ts'
+import { createProgram } from './program.ts'
+
+/** What the command line asks for: the command's name and the arguments that it would be called with. */
+async function parse(...args: string[]): Promise<readonly unknown[]> {
+  const calls: unknown[][] = []
+  const record =
+    (name: string) =>
+    async (...given: unknown[]): Promise<void> => {
+      calls.push([name, ...given])
+    }
+  const commands: Commands = { run: record('run'), chat: record('chat'), describe: record('describe'), tokenize: record('tokenize'), trace: record('trace') }
+  const program = createProgram(commands)
+  for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
+  await program.parseAsync(['node', 'facet', ...args])
+  expect(calls).toHaveLength(1)
+  return calls[0] ?? []
+}
+
+describe('the forms that scripts use', () => {
+  test('run', async () => {
+    expect(await parse('run', 'Hi')).toEqual(['run', 'Hi', { backend: 'reference' }])
+    expect(await parse('run', '--model', 'm.gguf', '--raw', 'The capital of Japan is')).toEqual([
+      'run',
+      'The capital of Japan is',
+      { backend: 'reference', model: 'm.gguf', raw: true },
+    ])
+  })
+
+  test('run and chat take the sampling and loading options', async () => {
+    const flags = '--temperature 0.7 --top-k 40 --top-p 0.9 --min-p 0.05 --seed 7 --max-tokens 12 --context 2048 --backend wasm --numerics exact'.split(' ')
+    const options = { temperature: 0.7, topK: 40, topP: 0.9, minP: 0.05, seed: 7, maxTokens: 12, context: 2048, backend: 'wasm', numerics: 'exact' }
+    expect(await parse('run', ...flags, 'Hi')).toEqual(['run', 'Hi', options])
+    expect(await parse('chat', ...flags, '--quiet')).toEqual(['chat', { ...options, quiet: true }])
+  })
+
+  test('describe', async () => {
+    expect(await parse('describe', '27b', '--context', '131072', '--json')).toEqual(['describe', '27b', { context: 131072, json: true }])
+  })
+
+  test('tokenize', async () => {
+    expect(await parse('tokenize', '--model', 'M', '--file', 'texts.json')).toEqual(['tokenize', { model: 'M', file: 'texts.json' }])
+    expect(await parse('tokenize', '--model', 'M', '--file', 'ids.json', '--decode')).toEqual(['tokenize', { model: 'M', file: 'ids.json', decode: true }])
+    expect(await parse('tokenize', '--model', 'M', '--chat', '--file', 'chats.json')).toEqual(['tokenize', { model: 'M', file: 'chats.json', chat: true }])
+  })
+
+  test('trace', async () => {
+    const flags = '--model M --ids 2,5,7 --backend cuda --numerics fast --threads 2 --greedy 8 --logits top:20 --hidden --out o.safetensors'.split(' ')
+    const options = { model: 'M', ids: [2, 5, 7], backend: 'cuda', numerics: 'fast', threads: 2, greedy: 8, logits: 20, hidden: true, out: 'o.safetensors' }
+    expect(await parse('trace', ...flags)).toEqual(['trace', options])
+    const fewest = await parse('trace', '--ids-file', 'f.json', '--pixels', 'p.safetensors', '--out', 'o')
+    expect(fewest).toEqual(['trace', { idsFile: 'f.json', pixels: 'p.safetensors', out: 'o', backend: 'reference', numerics: 'exact', logits: 'all' }])
+    expect(await parse('trace', '--ids', '2', '--logits', 'last', '--out', 'o')).toMatchObject(['trace', { logits: 'last' }])
+  })
+})
+
+describe('what cannot be meant is a usage error', () => {
+  test.each([
+    ['an unknown command', ['sing']],
+    ['an unknown option', ['run', '--loud', 'Hi']],
+    ['two prompts', ['run', 'Hi', 'there']],
+    ['no model to describe', ['describe']],
+    ['an unknown backend', ['run', '--backend', 'abacus', 'Hi']],
+    ['an unknown numerics', ['run', '--numerics', 'sloppy', 'Hi']],
+    ['a temperature that is no number', ['run', '--temperature', 'hot', 'Hi']],
+    ['a negative temperature', ['run', '--temperature=-1', 'Hi']],
+    ['a top-p above 1', ['run', '--top-p', '1.5', 'Hi']],
+    ['half a token', ['run', '--max-tokens', '1.5', 'Hi']],
+    ['no tokens at all', ['run', '--max-tokens', '0', 'Hi']],
+    ['a seed beyond 2^53', ['run', '--seed', '9007199254740993', 'Hi']],
+    ['an empty number', ['run', '--top-p', '', 'Hi']],
+    ['ids that are none', ['trace', '--ids', '2,x', '--out', 'o']],
+    ['an id that is missing', ['trace', '--ids', '2,,7', '--out', 'o']],
+    ['logits of a strange kind', ['trace', '--ids', '2', '--logits', 'top', '--out', 'o']],
+    ['the best none', ['trace', '--ids', '2', '--logits', 'top:0', '--out', 'o']],
+    ['a trace to nowhere', ['trace', '--ids', '2']],
+    ['two ways to tokenize', ['tokenize', '--file', 'f', '--decode', '--chat']],
+    ['one text to decode', ['tokenize', '--text', 'x', '--decode']],
+  ])('%s', async (_, args) => {
+    await expect(parse(...args)).rejects.toBeInstanceOf(CommanderError)
+  })
+})

@@ -1,0 +1,84 @@
+/** The command line: which commands and options there are. What they do is in commands/. */
+import { Command, Option } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { chat } from './commands/chat.ts'
+import type { DescribeOptions } from './commands/describe.ts'
+import { describe } from './commands/describe.ts'
+import type { RunOptions } from './commands/run.ts'
+import { run } from './commands/run.ts'
+import type { TokenizeOptions } from './commands/tokenize.ts'
+import { tokenize } from './commands/tokenize.ts'
+import type { TraceOptions } from './commands/trace.ts'
+import { trace } from './commands/trace.ts'
+import { reportError } from './errors.ts'
+import type { AnswerOptions } from './options.ts'
+import { addAnswerOptions, addBackendOptions, addModelOption, integer, logitsKind, tokenIds } from './options.ts'
+import { endQuietlyWithReader } from './terminal.ts'
+
+export interface Commands {
+  run(prompt: string | undefined, options: RunOptions): Promise<void>
+  chat(options: AnswerOptions): Promise<void>
+  describe(target: string, options: DescribeOptions): Promise<void>
+  tokenize(options: TokenizeOptions): Promise<void>
+  trace(options: TraceOptions): Promise<void>
+}
+
+/** The parser; it throws a CommanderError instead of ending the process. */
+export function createProgram(commands: Commands): Command {
+  const program = new Command('facet')
+    .description('Gemma 3 in the terminal')
+    .version(packageJson.version)
+    .exitOverride()
+    .showHelpAfterError('(facet --help, or facet COMMAND --help, lists what there is)')
+
+  addAnswerOptions(program.command('run').argument('[prompt]', 'what to answer (default: what comes through stdin)'))
+    .description('answer one prompt')
+    .option('--raw', 'go on from plain text, without a chat template')
+    .action((prompt: string | undefined, options: RunOptions) => commands.run(prompt, options))
+
+  addAnswerOptions(program.command('chat'))
+    .description('talk to a model')
+    .action((options: AnswerOptions) => commands.chat(options))
+
+  program
+    .command('describe')
+    .argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path or https address')
+    .description('the module tree, parameters, bytes per token and memory')
+    .option('--context <tokens>', 'context that the memory is for', integer(1))
+    .option('--json', 'for programs')
+    .action((target: string, options: DescribeOptions) => commands.describe(target, options))
+
+  addModelOption(program.command('tokenize'))
+    .description('texts to token ids and back, as JSON')
+    .option('-f, --file <json>', 'an array of texts (--decode: of id arrays; --chat: of message arrays)')
+    .addOption(new Option('-t, --text <text>', 'one text').conflicts(['decode', 'chat']))
+    .addOption(new Option('--decode', 'ids to texts').conflicts('chat'))
+    .option('--chat', 'conversations to prompts')
+    .action((options: TokenizeOptions) => commands.tokenize(options))
+
+  addBackendOptions(addModelOption(program.command('trace')), 'exact')
+    .description('what a model computes, layer by layer, as a safetensors file')
+    .option('--ids <ids>', 'token ids, as in 2,5,7', tokenIds)
+    .option('--ids-file <json>', 'an array of token ids')
+    .option('--pixels <safetensors>', 'pictures for the image tokens')
+    .option('--threads <count>', 'threads of the backend', integer(1))
+    .option('--greedy <count>', 'go on by this many likeliest tokens', integer(0))
+    .addOption(new Option('--logits <rows>', 'all, last, or top:K for the K best of each row').argParser(logitsKind).default('all'))
+    .option('--hidden', 'the residual stream at each layer boundary too')
+    .option('-q, --quiet', 'no progress')
+    .requiredOption('-o, --out <safetensors>', 'where to write')
+    .action((options: TraceOptions) => commands.trace(options))
+
+  return program
+}
+
+/** Runs one command line (`process.argv`); resolves with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  endQuietlyWithReader()
+  try {
+    await createProgram({ run, chat, describe, tokenize, trace }).parseAsync(argv)
+    return 0
+  } catch (error) {
+    return reportError(error)
+  }
+}

@@ -1,0 +1,27 @@
+export type { Backend, BackendFactory, Numerics } from './backend.ts'
+export { GemmaError, type GemmaErrorCode } from './errors.ts'
+export { type GemmaConfig, type GemmaSize, gemmaSizes, type LayerType, type TextConfig, type VisionConfig } from './graph/config.ts'
+export type { SamplingOptions } from './sampling/options.ts'
+export { Gemma } from './session/gemma.ts'
+export type {
+  ChatOptions,
+  ContextUsage,
+  DeviceInfo,
+  GeneratedToken,
+  GenerateOptions,
+  GenerationResult,
+  GenerationStream,
+  LoadOptions,
+  LoadProgress,
+  Session,
+  StreamPart,
+  Timings,
+  TokenLogprob,
+  Usage,
+  UserContent,
+} from './session/types.ts'
+export { type ChatMessage, type ChatTemplate, type ContentPart, createChatTemplate } from './tokenizer/chat-template.ts'
+export type { StreamDecoder, Tokenizer } from './tokenizer/tokenizer.ts'
+export type { Checkpoint, GenerationDefaults, TensorInfo } from './weights/checkpoint.ts'
+export { type ModelInput, openModel } from './weights/open-model.ts'
+export type { Folder, Source } from './weights/source.ts'

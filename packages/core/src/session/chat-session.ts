@@ -1,0 +1,152 @@
+import { GemmaError } from '../errors.ts'
+import { type ChatMessage, type ChatTemplate, type RenderedPrompt, renderContinuation } from '../tokenizer/chat-template.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { generate, resolveOptions } from './generate.ts'
+import { createGenerationStream } from './generation-stream.ts'
+import type { KvCache, TextModel } from './text-model.ts'
+import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session, UserContent } from './types.ts'
+
+/** What a session needs of its Gemma. */
+export interface SessionContext {
+  readonly model: TextModel
+  readonly tokenizer: Tokenizer
+  readonly template: ChatTemplate
+  readonly endIds: ReadonlySet<number>
+  readonly defaults: GenerateOptions
+  /** Sessions that end when the model does. */
+  readonly open: Set<Session>
+}
+
+/** One question with its answer and what closes it, as ids that never change again. */
+type Exchange = readonly number[]
+
+interface Past {
+  readonly messages: readonly ChatMessage[]
+  readonly exchanges: readonly Exchange[]
+}
+
+/** @throws GemmaError `invalid-chat` where `messages` is not a conversation to go on from. */
+export function createChatSession(context: SessionContext, options: ChatOptions, past?: Past): Session {
+  const { model, tokenizer, template } = context
+  let messages: ChatMessage[] = past === undefined ? initialMessages(options) : [...past.messages]
+  /** Empty until the first answer: then the whole past was rendered at once, in exchanges[0]. */
+  let exchanges: Exchange[] = [...(past?.exchanges ?? [])]
+  let opening: Promise<KvCache> | undefined
+  let running: GenerationStream | undefined
+  let disposed = false
+
+  const encode = ({ text, protect }: RenderedPrompt): number[] => tokenizer.encode(text, { protect })
+  /** The new question's ids, and those that close the last answer: they belong to the exchange before. */
+  const promptAfter = (user: ChatMessage): { readonly closing: number[]; readonly prompt: number[] } => {
+    if (exchanges.length === 0) return { closing: [], prompt: encode(template.render([...messages, user], { addGenerationPrompt: true })) }
+    const ids = encode(renderContinuation(template, messages, [user]))
+    const turn = Math.max(0, ids.findIndex((id) => id === tokenizer.controls.startOfTurn))
+    return { closing: ids.slice(0, turn), prompt: ids.slice(turn) }
+  }
+
+  const answerTo = async (user: ChatMessage, sendOptions: GenerateOptions, emit: Parameters<typeof generate>[0]['emit'], stopped: AbortSignal): Promise<GenerationResult> => {
+    const resolved = resolveOptions(context.defaults, options.defaults, sendOptions)
+    resolved.signal?.throwIfAborted()
+    const { closing, prompt } = promptAfter(user)
+    let kept = exchanges.map((exchange, i) => (i === exchanges.length - 1 ? [...exchange, ...closing] : exchange))
+    opening ??= model.openCache()
+    const result = await generate({
+      model,
+      tokenizer,
+      cache: await opening,
+      prompt: [...kept.flat(), ...prompt],
+      options: resolved,
+      endIds: context.endIds,
+      emit,
+      stopped,
+      makeRoom(ids) {
+        const current = ids.slice(kept.reduce((sum, exchange) => sum + exchange.length, 0))
+        const shorter = dropOldest(kept, current.length, model.kv.contextLength, messages[0]?.role === 'system')
+        if (shorter === undefined) return undefined
+        kept = shorter
+        return [...kept.flat(), ...current]
+      },
+    })
+    messages = [...messages, user, { role: 'assistant', content: result.text }]
+    exchanges = [...kept, [...prompt, ...spokenIds(tokenizer, result, context.endIds)]]
+    return result
+  }
+
+  const session: Session = {
+    get messages() {
+      return messages
+    },
+    get contextUsage() {
+      return { used: exchanges.reduce((sum, exchange) => sum + exchange.length, 0), total: model.kv.contextLength }
+    },
+    send(content, sendOptions = {}) {
+      if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+      if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
+      const user: ChatMessage = { role: 'user', content: userContent(content) }
+      running = createGenerationStream(async (emit, stopped) => {
+        try {
+          return await answerTo(user, sendOptions, emit, stopped)
+        } finally {
+          running = undefined
+        }
+      })
+      return running
+    },
+    async fork() {
+      if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+      await running?.result.catch(() => {})
+      return createChatSession(context, options, { messages, exchanges })
+    },
+    async dispose() {
+      disposed = true
+      context.open.delete(session)
+      running?.stop()
+      await running?.result.catch(() => {})
+      const cache = await opening?.catch(() => undefined)
+      opening = undefined
+      cache?.dispose()
+    },
+    [Symbol.asyncDispose]: () => session.dispose(),
+  }
+  context.open.add(session)
+  return session
+}
+
+function initialMessages({ system, messages = [] }: ChatOptions): ChatMessage[] {
+  if (system !== undefined && messages[0]?.role === 'system') {
+    throw new GemmaError('invalid-chat', 'Both `system` and a system message were given. Give one of them.')
+  }
+  const last = messages.at(-1)
+  if (last !== undefined && last.role !== 'assistant' && last.role !== 'model' && last.role !== 'system') {
+    throw new GemmaError('invalid-chat', `The conversation to go on from ends with a message of role ${JSON.stringify(last.role)}. End it with an assistant message; send() adds the user's.`)
+  }
+  return system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
+}
+
+function userContent(content: UserContent): ChatMessage['content'] {
+  return typeof content === 'string' ? content : content.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part))
+}
+
+/**
+ * The exchanges without the oldest, until a quarter of the context is free; the first one stays if it carries the system text,
+ * and `<bos>` (the first id) always does. Undefined if nothing can go.
+ */
+function dropOldest(exchanges: readonly Exchange[], currentLength: number, contextLength: number, keepFirst: boolean): Exchange[] | undefined {
+  const head = keepFirst ? exchanges.slice(0, 1) : exchanges.slice(0, 1).map((first) => first.slice(0, 1))
+  let rest = exchanges.slice(1)
+  const used = (): number => [...head, ...rest].reduce((sum, exchange) => sum + exchange.length, currentLength)
+  while (rest.length > 0 && used() > contextLength * 0.75) rest = rest.slice(1)
+  return used() < contextLength ? [...head, ...rest] : undefined
+}
+
+/** The ids that stand for the answer's text: without an end token, and without those that only made up a stop string. */
+function spokenIds(tokenizer: Tokenizer, { ids, text, stopString }: GenerationResult, endIds: ReadonlySet<number>): readonly number[] {
+  const spoken = ids.filter((id, i) => i < ids.length - 1 || !endIds.has(id))
+  if (stopString === undefined) return spoken
+  const decoder = tokenizer.decoder({ skipControls: true })
+  let length = 0
+  return spoken.filter((id) => {
+    length += decoder.push(id).length
+    return length <= text.length
+  })
+}

@@ -1,0 +1,169 @@
+import { GemmaError } from '../errors.ts'
+import type { SamplingOptions } from '../sampling/options.ts'
+import { validateSampling } from '../sampling/options.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { prefill, reusablePrefix, rollBack } from './prefill.ts'
+import { createSampler } from './sampler.ts'
+import { createStopFilter } from './stop-strings.ts'
+import type { KvCache, TextModel } from './text-model.ts'
+import type { GeneratedToken, GenerateOptions, GenerationResult, StreamPart } from './types.ts'
+
+export interface GenerateArgs {
+  readonly model: TextModel
+  readonly tokenizer: Tokenizer
+  /** Opened by the caller at the session's first use. */
+  readonly cache: KvCache
+  readonly prompt: readonly number[]
+  readonly options: GenerateOptions
+  readonly endIds: ReadonlySet<number>
+  readonly emit: (part: StreamPart) => void
+  /** Ends generation gently: what was said stays. */
+  readonly stopped: AbortSignal
+  /**
+   * With `whenFull: 'slide'`: a shorter sequence to go on from, or undefined if nothing may go. `ids` is prompt and answer so far.
+   */
+  readonly makeRoom: (ids: readonly number[]) => readonly number[] | undefined
+}
+
+/** The token loop: prefill, then pick and decode until an end token, a stop string, a limit, `stop()` or an abort. */
+export async function generate(args: GenerateArgs): Promise<GenerationResult> {
+  const { model, tokenizer, cache, options, endIds, emit, stopped } = args
+  const { signal } = options
+  const start = performance.now()
+  const contextLength = model.kv.contextLength
+  const maxTokens = options.maxTokens ?? Infinity
+  let ids = fitPrompt(args)
+
+  const answer: number[] = []
+  const logprobs: GeneratedToken[] = []
+  const decoder = tokenizer.decoder({ skipControls: true })
+  const stopFilter = createStopFilter(typeof options.stop === 'string' ? [options.stop] : (options.stop ?? []))
+  const sampler = createSampler(model, options, ids, options.logprobs)
+  let text = ''
+  const say = (piece: string): void => {
+    if (piece === '') return
+    text += piece
+    emit({ type: 'text', text: piece })
+  }
+
+  /** Brings the cache up to `ids` and picks the token after it. */
+  const next = async (): Promise<number> => {
+    const total = ids.length
+    const choice = await prefill(
+      model,
+      cache,
+      ids,
+      {
+        head: sampler.next(),
+        ...(signal && { signal }),
+        ...(answer.length === 0 && { onProgress: (done: number) => emit({ type: 'prefill', done, total }) }),
+      },
+      () => sampler.pick(ids.length),
+    )
+    if (choice.logprobs !== undefined) {
+      const named = (entry: { readonly id: number; readonly logprob: number }): { id: number; text: string; logprob: number } => ({ ...entry, text: tokenizer.decode([entry.id]) })
+      const token: GeneratedToken = { ...named(choice.logprobs.chosen), alternatives: choice.logprobs.alternatives.map(named) }
+      logprobs.push(token)
+      emit({ type: 'token', token })
+    }
+    return choice.id
+  }
+  /** Keeps what the cache can of `ids`, after they changed. */
+  const reuse = (): number => {
+    const kept = reusablePrefix(model, cache, ids)
+    rollBack(cache, kept)
+    return kept
+  }
+
+  const promptTokens = ids.length
+  const cachedTokens = reuse()
+  let finishReason: GenerationResult['finishReason'] = 'length'
+  let stopString: string | undefined
+  let firstTokenAt = start
+  while (answer.length < maxTokens) {
+    if (stopped.aborted) {
+      finishReason = 'stopped'
+      break
+    }
+    if (ids.length >= contextLength) {
+      const shorter = options.whenFull === 'slide' ? args.makeRoom(ids) : undefined
+      if (shorter === undefined) break
+      ids = [...shorter]
+      reuse()
+    }
+    const id = await next()
+    if (answer.length === 0) firstTokenAt = performance.now()
+    answer.push(id)
+    if (endIds.has(id)) {
+      finishReason = 'stop'
+      break
+    }
+    ids.push(id)
+    const { emit: piece, stop } = stopFilter.push(decoder.push(id))
+    say(piece)
+    if (stop !== undefined) {
+      finishReason = 'stop'
+      stopString = stop
+      break
+    }
+  }
+  if (stopString === undefined) {
+    const tail = stopFilter.push(decoder.flush())
+    say(tail.emit)
+    if (tail.stop === undefined) say(stopFilter.flush())
+    else [finishReason, stopString] = ['stop', tail.stop]
+  }
+
+  const end = performance.now()
+  const decoded = Math.max(0, answer.length - 1)
+  const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (tokens / ms) * 1000 : 0)
+  return {
+    text,
+    ids: answer,
+    finishReason,
+    ...(stopString !== undefined && { stopString }),
+    usage: { promptTokens, cachedTokens, generatedTokens: answer.length },
+    timings: {
+      prefillMs: firstTokenAt - start,
+      decodeMs: end - firstTokenAt,
+      timeToFirstTokenMs: firstTokenAt - start,
+      prefillTokensPerSecond: perSecond(promptTokens - cachedTokens, firstTokenAt - start),
+      decodeTokensPerSecond: perSecond(decoded, end - firstTokenAt),
+    },
+    ...(options.logprobs !== undefined && { logprobs }),
+  }
+}
+
+/** The prompt as ids, shortened if the policy allows it. */
+function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[] {
+  const { contextLength } = model.kv
+  if (prompt.length === 0) throw new GemmaError('invalid-argument', 'The prompt is empty and the tokenizer has no <bos>. Give at least one token.')
+  const bad = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.vocabSize)
+  if (bad !== undefined) throw new GemmaError('invalid-argument', `Token id ${bad} is not in the vocabulary of ${model.config.vocabSize}. Take ids from this model's tokenizer.`)
+  if (prompt.length < contextLength) return [...prompt]
+  const shorter = options.whenFull === 'slide' ? makeRoom(prompt) : undefined
+  if (shorter !== undefined && shorter.length < contextLength) return [...shorter]
+  throw new GemmaError(
+    'context-overflow',
+    `The prompt has ${prompt.length} tokens and the context holds ${contextLength}, one of them for the answer. Load the model with a larger contextLength, shorten the prompt, or pass whenFull: 'slide'.`,
+    { details: { promptTokens: prompt.length, contextLength } },
+  )
+}
+
+/** Fills in defaults and refuses nonsense before anything runs. Without a temperature: 1 if any sampling option is given, else greedy. */
+export function resolveOptions(...layers: readonly (GenerateOptions | undefined)[]): GenerateOptions {
+  const merged: GenerateOptions = Object.assign({}, ...layers.map((layer) => Object.fromEntries(Object.entries(layer ?? {}).filter(([, value]) => value !== undefined))))
+  const shaping: readonly (keyof SamplingOptions)[] = ['topK', 'topP', 'minP', 'seed']
+  const options: GenerateOptions = { temperature: shaping.some((name) => merged[name] !== undefined) ? 1 : 0, ...merged }
+  validateSampling(options)
+  const count = (name: 'maxTokens' | 'logprobs', least: number): void => {
+    const value = options[name]
+    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
+  }
+  count('maxTokens', 1)
+  count('logprobs', 0)
+  if (options.whenFull !== undefined && options.whenFull !== 'error' && options.whenFull !== 'slide') {
+    throw new GemmaError('invalid-argument', `whenFull is ${JSON.stringify(options.whenFull)}. Give 'error' or 'slide'.`)
+  }
+  return options
+}

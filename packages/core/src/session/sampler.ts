@@ -1,0 +1,63 @@
+import { GemmaError } from '../errors.ts'
+import { type Candidates, candidatesOf } from '../sampling/candidates.ts'
+import { type Logprobs, logprobsOf } from '../sampling/logprobs.ts'
+import type { SamplingOptions } from '../sampling/options.ts'
+import { type Adjustments, adjustmentsOf, applyAdjustments, createTokenCounts } from '../sampling/penalties.ts'
+import { randomSeed, randomUnit } from '../sampling/random.ts'
+import { sample } from '../sampling/sample.ts'
+import { fitsDevice, type TextModel } from './text-model.ts'
+
+export interface Choice {
+  readonly id: number
+  /** Present when log-probabilities were asked for. */
+  readonly logprobs?: Logprobs
+}
+
+/** One answer's sampler: knows its options, its seed and the tokens so far. */
+export interface Sampler {
+  /** What the next forward has to apply on the device. */
+  next(): { readonly adjustments?: Adjustments }
+  /** Reads the last forward's row and picks. Within the same task. `position` is where the picked token will stand. */
+  pick(position: number): Promise<Choice>
+}
+
+/** @param options validated. @param logprobs how many alternatives to report; undefined: none, and no log-probabilities. */
+export function createSampler(model: TextModel, options: SamplingOptions, prompt: readonly number[], logprobs: number | undefined): Sampler {
+  const counts = createTokenCounts()
+  counts.addPrompt(prompt)
+  const seed = options.seed ?? randomSeed()
+  const { vocabSize } = model.config
+  let adjustments: Adjustments | undefined
+
+  /** All logits, adjusted on the host: where the device's candidates do not suffice. */
+  const allCandidates = async (): Promise<Candidates> => {
+    const logits = await model.readLogits()
+    return candidatesOf(adjustments === undefined ? logits : applyAdjustments(logits, adjustments), model.mask)
+  }
+  /** The model's own distribution: before penalties and bias. */
+  const report = async (id: number, candidates: Candidates): Promise<Pick<Choice, 'logprobs'>> => {
+    if (logprobs === undefined) return {}
+    let found = adjustments === undefined ? logprobsOf(candidates, id, logprobs) : 'incomplete'
+    if (found === 'incomplete') found = logprobsOf(candidatesOf(await model.readLogits(), model.mask), id, logprobs)
+    if (found === 'incomplete') throw new GemmaError('internal', 'All logits do not give a log-probability. Please report this.')
+    return { logprobs: found }
+  }
+  return {
+    next() {
+      adjustments = adjustmentsOf(options, counts, vocabSize)
+      return adjustments !== undefined && fitsDevice(adjustments) ? { adjustments } : {}
+    },
+    async pick(position) {
+      const u = randomUnit(seed, position)
+      let candidates = fitsDevice(adjustments) ? await model.readCandidates() : await allCandidates()
+      let choice = sample(candidates, options, u)
+      if (choice === 'incomplete') {
+        candidates = await allCandidates()
+        choice = sample(candidates, options, u)
+      }
+      if (choice === 'incomplete') throw new GemmaError('internal', 'All logits do not decide the next token. Please report this.')
+      counts.addGenerated(choice.id)
+      return { id: choice.id, ...(await report(choice.id, candidates)) }
+    },
+  }
+}

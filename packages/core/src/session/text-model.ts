@@ -1,0 +1,261 @@
+import type { Backend, BufferDecl, Executable, Memory, Plan, WeightType } from '../backend.ts'
+import { GemmaError } from '../errors.ts'
+import type { TextConfig } from '../graph/config.ts'
+import { type KvLayout, kvLayout } from '../graph/kv-layout.ts'
+import { dtypeBytes, elementCount } from '../graph/memory-plan.ts'
+import { fillRanges, type ImageSpan } from '../graph/ranges.ts'
+import { fillRope } from '../graph/rope.ts'
+import { MAX_ADJUSTMENTS, TOP_K, textBuffers, textPlan } from '../graph/text-plan.ts'
+import type { Candidates } from '../sampling/candidates.ts'
+import type { Adjustments } from '../sampling/penalties.ts'
+import { createTaskQueue, type TaskQueue } from '../task-queue.ts'
+import type { Checkpoint } from '../weights/checkpoint.ts'
+import type { LoadProgress } from './types.ts'
+
+/** The KV of one sequence, and the plans bound to it. */
+export interface KvCache {
+  /** Tokens whose keys and values are valid, from position 0. */
+  readonly ids: number[]
+  /** Positions ever written since the cache was last empty: what decides how far back it may go. */
+  written: number
+  readonly memory: Memory
+  readonly prefill: Executable
+  readonly decode: Executable
+  dispose(): void
+}
+
+export interface ForwardArgs {
+  /** 1 … chunk tokens, at the positions after the cache's own. They are added to `cache.ids`. */
+  readonly ids: readonly number[]
+  /** Rows whose logits are wanted; none leaves the head out. */
+  readonly take: readonly number[]
+  readonly adjustments?: Adjustments
+  readonly images?: readonly ImageSpan[]
+  /** Called after each section, by name, before the next one starts: may read scratch buffers. */
+  readonly onSection?: (section: string) => Promise<void>
+  readonly signal?: AbortSignal
+}
+
+/** The text model on a device: weights and workspace once, any number of caches. */
+export interface TextModel {
+  readonly config: TextConfig
+  readonly kv: KvLayout
+  readonly workspace: Memory
+  readonly plan: Plan
+  /** Steps that belong together (write inputs, run, read outputs) go in one task; tasks of several sessions take turns. */
+  readonly exclusive: TaskQueue
+  openCache(): Promise<KvCache>
+  /** Within a task of `exclusive`. On failure the cache keeps the tokens that it had. */
+  forward(cache: KvCache, args: ForwardArgs): Promise<void>
+  /** The best candidates of taken row `row`, after a forward that took it. */
+  readCandidates(row?: number): Promise<Candidates>
+  /** All logits [vocabSize] of taken row `row`, unadjusted. */
+  readLogits(row?: number): Promise<Float32Array>
+  /** Bit set: may be sampled. u32 [⌈vocabSize/32⌉] */
+  readonly mask: Uint32Array
+  dispose(): Promise<void>
+}
+
+export interface TextModelOptions {
+  readonly contextLength: number
+  /** Most rows of a run. */
+  readonly chunk: number
+  /** Most rows per run whose logits are wanted. Default 1. */
+  readonly taken?: number
+  /** Ids from here on are padding of the table and never sampled. Default: none. */
+  readonly sampledIds?: number
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: LoadProgress) => void
+}
+
+export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
+  const { signal, onProgress } = options
+  const config = checkpoint.config.text
+  const kv = kvLayout(config, options.contextLength, options.chunk)
+  const limits = { rows: options.chunk, taken: options.taken ?? 1 }
+  const weightType = (name: string): WeightType => {
+    const tensor = checkpoint.tensors.get(name)
+    if (tensor === undefined) throw new GemmaError('invalid-model', `${checkpoint.name} has no tensor ${name}. Download the model again, or convert it again.`)
+    return tensor.type
+  }
+  const plan = textPlan(config, { name: 'prefill', limits, kv, kvType: backend.kvType, weightType })
+  const decodePlan = textPlan(config, { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType: backend.kvType, weightType })
+
+  const byRole = (...roles: BufferDecl['role'][]): BufferDecl[] => plan.buffers.filter((buffer) => roles.includes(buffer.role))
+  const allocated: Memory[] = []
+  const allocate = async (buffers: readonly BufferDecl[]): Promise<Memory> => {
+    const memory = await backend.allocate(buffers, { limits, ...(signal && { signal }) })
+    allocated.push(memory)
+    return memory
+  }
+  try {
+    const weights = await allocate(byRole('weight'))
+    const workspace = await allocate(byRole('scratch', 'input', 'output'))
+    await writeWeights(checkpoint, byRole('weight'), weights, options)
+    const mask = allowedIds(config.vocabSize, options.sampledIds ?? config.vocabSize)
+    await workspace.write(textBuffers.mask, mask)
+    onProgress?.({ phase: 'compile', loaded: 0, total: 1 })
+    const model = createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
+    onProgress?.({ phase: 'compile', loaded: 1, total: 1 })
+    return model
+  } catch (error) {
+    for (const memory of allocated) memory.dispose()
+    throw error
+  }
+}
+
+async function writeWeights(checkpoint: Checkpoint, buffers: readonly BufferDecl[], memory: Memory, { signal, onProgress }: TextModelOptions): Promise<void> {
+  const total = buffers.reduce((sum, buffer) => sum + dtypeBytes(buffer.dtype, elementCount(buffer, { rows: 0, taken: 0 })), 0)
+  let loaded = 0
+  onProgress?.({ phase: 'weights', loaded, total })
+  for (const { name } of buffers) {
+    for await (const slice of checkpoint.read(name, signal)) {
+      await memory.write(name, slice.bytes, slice.row)
+      loaded += slice.bytes.length
+      onProgress?.({ phase: 'weights', loaded, total })
+    }
+  }
+}
+
+function allowedIds(vocabSize: number, count: number): Uint32Array {
+  const mask = new Uint32Array(Math.ceil(vocabSize / 32))
+  for (let id = 0; id < Math.min(count, vocabSize); id++) mask[id >>> 5] |= 1 << (id & 31)
+  return mask
+}
+
+interface Parts {
+  readonly backend: Backend
+  readonly config: TextConfig
+  readonly kv: KvLayout
+  readonly plan: Plan
+  readonly decodePlan: Plan
+  readonly weights: Memory
+  readonly workspace: Memory
+  readonly mask: Uint32Array
+}
+
+function createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask }: Parts): TextModel {
+  const { headDim, slidingWindow, vocabSize } = config
+  const enqueue = createTaskQueue()
+  let failure: GemmaError | undefined
+  void backend.lost.then((error) => {
+    failure = error
+  })
+  const layerSections = plan.sections.findIndex((section) => section.name === 'norm')
+
+  // Host copies of the inputs, [chunk] or [chunk, headDim].
+  const chunk = plan.limits.rows
+  const ids = new Int32Array(chunk)
+  const ranges = { beginLocal: new Int32Array(chunk), beginGlobal: new Int32Array(chunk), end: new Int32Array(chunk) }
+  const rope = { local: new Float32Array(chunk * headDim), global: new Float32Array(chunk * headDim) }
+
+  const writeInputs = async (position: number, args: ForwardArgs): Promise<void> => {
+    const rows = args.ids.length
+    ids.set(args.ids)
+    fillRanges({ position, rows, slidingWindow, images: args.images ?? [] }, ranges)
+    const writes = [
+      workspace.write(textBuffers.ids, ids.subarray(0, rows)),
+      workspace.write(textBuffers.end, ranges.end.subarray(0, rows)),
+      workspace.write(textBuffers.takeIndex, Int32Array.from(args.take)),
+    ]
+    for (const type of new Set(config.layerTypes)) {
+      fillRope(config, type, position, rows, rope[type])
+      writes.push(workspace.write(textBuffers.rope[type], rope[type].subarray(0, rows * headDim)))
+      const begin = type === 'local' ? ranges.beginLocal : ranges.beginGlobal
+      writes.push(workspace.write(textBuffers.begin[type], begin.subarray(0, rows)))
+    }
+    if (args.adjustments !== undefined) {
+      writes.push(workspace.write(textBuffers.adjustIds, args.adjustments.ids), workspace.write(textBuffers.adjust, args.adjustments.values))
+    }
+    await Promise.all(writes)
+  }
+
+  return {
+    config,
+    kv,
+    plan,
+    workspace,
+    mask,
+    exclusive: (task) =>
+      enqueue(() => {
+        if (failure !== undefined) throw failure
+        return task()
+      }),
+    async openCache() {
+      const buffers = plan.buffers.filter((buffer) => buffer.role === 'kv')
+      const memory = await backend.allocate(buffers, { limits: plan.limits })
+      const memories = [weights, workspace, memory]
+      const prefill = await backend.compile(plan, memories)
+      const decode = await backend.compile(decodePlan, memories)
+      return {
+        ids: [],
+        written: 0,
+        memory,
+        prefill,
+        decode,
+        dispose() {
+          prefill.dispose()
+          decode.dispose()
+          memory.dispose()
+        },
+      }
+    },
+    async forward(cache, args) {
+      const position = cache.ids.length
+      const rows = args.ids.length
+      if (position + rows > kv.contextLength) {
+        throw new GemmaError('context-overflow', `${position + rows} tokens do not fit into a context of ${kv.contextLength}. Load the model with a larger contextLength, or shorten the prompt.`)
+      }
+      await writeInputs(position, args)
+      const end = args.take.length === 0 ? layerSections : plan.sections.length
+      const executable = rows === 1 && args.take.length <= 1 ? cache.decode : cache.prefill
+      const run = (begin: number, stop: number): Promise<void> =>
+        executable.run({
+          rows,
+          position,
+          taken: args.take.length,
+          adjusted: args.adjustments?.ids.length ?? 0,
+          sections: [begin, stop],
+          ...(args.signal && { signal: args.signal }),
+        })
+      cache.written = Math.max(cache.written, position + rows)
+      if (args.onSection === undefined) {
+        await run(0, end)
+      } else {
+        for (let section = 0; section < end; section++) {
+          await run(section, section + 1)
+          await args.onSection(plan.sections[section].name)
+        }
+      }
+      cache.ids.push(...args.ids)
+    },
+    async readCandidates(row = 0) {
+      const count = Math.min(TOP_K, vocabSize)
+      const found = { ids: new Int32Array(count), logits: new Float32Array(count), logSumExp: new Float32Array(1) }
+      await Promise.all([
+        workspace.read(textBuffers.topIds, found.ids, row),
+        workspace.read(textBuffers.topLogits, found.logits, row),
+        workspace.read(textBuffers.logSumExp, found.logSumExp, row),
+      ])
+      const filled = found.ids.indexOf(-1) // fewer ids may be allowed than there is room for
+      const size = filled < 0 ? count : filled
+      return { ids: found.ids.subarray(0, size), logits: found.logits.subarray(0, size), logSumExp: found.logSumExp[0], complete: size < count || count === vocabSize }
+    },
+    async readLogits(row = 0) {
+      const logits = new Float32Array(vocabSize)
+      await workspace.read(textBuffers.logits, logits, row)
+      return logits
+    },
+    async dispose() {
+      await enqueue(() => {})
+      weights.dispose()
+      workspace.dispose()
+      await backend.dispose()
+    },
+  }
+}
+
+/** More ids than the device takes: the host adjusts all logits itself. */
+export function fitsDevice(adjustments: Adjustments | undefined): boolean {
+  return adjustments === undefined || adjustments.ids.length <= MAX_ADJUSTMENTS
+}

@@ -1,0 +1,101 @@
+import type { Backend, BackendFactory, Numerics } from '../backend.ts'
+import { reference } from '../reference/index.ts'
+import { trace } from '../session/trace.ts'
+import type { NamedTensors } from '../weights/write-safetensors.ts'
+import type { StepCase } from './case.ts'
+import { type LifecycleCase, lifecycleCases } from './lifecycle-cases.ts'
+import { type ModelCase, modelCases } from './model-cases.ts'
+import { createRandom } from './random.ts'
+import { compareOutputs, runStepCase } from './run-step-case.ts'
+import { stepCases } from './step-cases.ts'
+import { tinyCheckpoint } from './tiny-checkpoint.ts'
+import { nmse, type Tolerance, tolerances } from './tolerance.ts'
+
+export type ConformanceCase =
+  | ({ readonly kind: 'step' } & StepCase)
+  | ({ readonly kind: 'model' } & ModelCase)
+  | ({ readonly kind: 'lifecycle' } & LifecycleCase)
+
+/** Every case, in the order in which a new backend wants to pass them. */
+export function conformanceCases(): readonly ConformanceCase[] {
+  return [
+    ...stepCases().map((testCase) => ({ kind: 'step' as const, ...testCase })),
+    ...modelCases().map((testCase) => ({ kind: 'model' as const, ...testCase })),
+    ...lifecycleCases().map((testCase) => ({ kind: 'lifecycle' as const, ...testCase })),
+  ]
+}
+
+export interface CheckOptions {
+  readonly numerics: Numerics
+  /** A backend's exceptions from the table, by step kind or 'model', each with its reason. */
+  readonly tolerances?: Readonly<Record<string, Tolerance>>
+}
+
+/** A case's result. `nmse`: its worst output. */
+export interface CheckResult {
+  readonly nmse: number
+  readonly problems: readonly string[]
+}
+
+const modelTolerance: Readonly<Record<Numerics, Tolerance>> = {
+  exact: { nmse: 1e-8, reason: 'f32 rounding through seven layers' },
+  fast: { nmse: 1e-2, reason: 'int8 activations through all layers of a random model, whose logits have no structure' },
+}
+
+/** Runs one case on a backend and judges it against the reference. */
+export async function checkCase(testCase: ConformanceCase, factory: BackendFactory, options: CheckOptions): Promise<CheckResult> {
+  switch (testCase.kind) {
+    case 'step': return checkStepCase(testCase, factory, options)
+    case 'model': return checkModelCase(testCase, factory, options)
+    case 'lifecycle': return withBackend(factory, options.numerics, async (backend) => ({ nmse: 0, problems: await testCase.check(backend) }))
+  }
+}
+
+async function checkStepCase(testCase: StepCase, factory: BackendFactory, { numerics, tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
+  const expected = await withBackend(reference(), 'exact', (oracle) => runStepCase(oracle, testCase))
+  const actual = await withBackend(factory, numerics, (backend) => runStepCase(backend, testCase))
+  const report = compareOutputs(testCase, expected.outputs, actual.outputs, own[testCase.op] ?? tolerances[numerics][testCase.op])
+  return { nmse: report.nmse, problems: [...actual.problems.map((problem) => `${testCase.name}: ${problem}`), ...report.problems] }
+}
+
+/** The oracle computes the prompt in one shot with full-length caches; the backend in the case's chunks, through the rings. */
+async function checkModelCase(testCase: ModelCase, factory: BackendFactory, { numerics, tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
+  const random = createRandom(testCase.seed)
+  const ids = Array.from({ length: testCase.promptLength }, () => random.int(testCase.config.text.vocabSize))
+  let matrix = 0
+  const types = new Map<string, ModelCase['types'][number]>()
+  const typeOf = (name: string): ModelCase['types'][number] => {
+    if (!types.has(name)) types.set(name, testCase.types[matrix++ % testCase.types.length])
+    return types.get(name) ?? 'f32'
+  }
+  const checkpoint = tinyCheckpoint(testCase.config, { seed: testCase.seed, typeOf })
+  const run = (backend: BackendFactory, wanted: Numerics, chunk: number): Promise<NamedTensors> =>
+    trace(checkpoint, backend, { ids, chunk, hidden: true, logits: 'all', greedy: testCase.greedy, numerics: wanted })
+  const whole = testCase.promptLength + testCase.greedy
+  const expected = await run(reference(), 'exact', whole)
+  const actual = await run(factory, numerics, testCase.chunk)
+
+  const tolerance = own['model'] ?? modelTolerance[numerics]
+  const problems: string[] = []
+  let worst = 0
+  for (const [name, want] of expected) {
+    const found = actual.get(name)
+    if (want.dtype === 'I32') {
+      if (numerics === 'exact' && want.data.join() !== found?.data.join()) problems.push(`${testCase.name}: ${name} is ${found?.data.join()} instead of ${want.data.join()}`)
+      continue
+    }
+    const error = nmse(want.data, found?.data ?? [])
+    worst = Math.max(worst, error)
+    if (!(error <= tolerance.nmse)) problems.push(`${testCase.name}: ${name}: NMSE ${error.toExponential(2)} > ${tolerance.nmse} (${tolerance.reason})`)
+  }
+  return { nmse: worst, problems }
+}
+
+async function withBackend<T>(factory: BackendFactory, numerics: Numerics, use: (backend: Backend) => Promise<T>): Promise<T> {
+  const backend = await factory.open({ numerics })
+  try {
+    return await use(backend)
+  } finally {
+    await backend.dispose()
+  }
+}

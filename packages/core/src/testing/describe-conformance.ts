@@ -1,0 +1,41 @@
+import type { BackendFactory } from '../backend.ts'
+import { type CheckOptions, checkCase, conformanceCases } from './conformance.ts'
+
+/** The two functions of vitest, jest, node:test, … that the suite needs. */
+export interface TestFunctions {
+  readonly describe: (name: string, body: () => void) => unknown
+  readonly test: (name: string, body: () => Promise<void>) => unknown
+}
+
+export interface Skip {
+  /** A case's full name. */
+  readonly case: string
+  readonly reason: string
+  /** Where it is being worked on. */
+  readonly issue: string
+}
+
+export interface ConformanceOptions extends CheckOptions {
+  /** Cases known to fail. One that passes again fails the suite, so that the list cannot rot. */
+  readonly skip?: readonly Skip[]
+}
+
+/**
+ * The conformance suite for one backend:
+ *
+ *     import { describe, test } from 'vitest'
+ *     describeConformance({ describe, test }, wasm(), { numerics: 'exact' })
+ */
+export function describeConformance({ describe, test }: TestFunctions, factory: BackendFactory, options: ConformanceOptions): void {
+  const skips = new Map((options.skip ?? []).map((skip) => [skip.case, skip]))
+  describe(`conformance of ${factory.name}, ${options.numerics}`, () => {
+    for (const testCase of conformanceCases()) {
+      const skip = skips.get(testCase.name)
+      test(skip === undefined ? testCase.name : `${testCase.name} (known: ${skip.reason}, ${skip.issue})`, async () => {
+        const { problems } = await checkCase(testCase, factory, options)
+        if (skip === undefined && problems.length > 0) throw new Error(problems.join('\n'))
+        if (skip !== undefined && problems.length === 0) throw new Error(`${testCase.name} passes now: take it off the skip list`)
+      })
+    }
+  })
+}

@@ -1,0 +1,8 @@
+/** Conformance cases as data, and what runs them: for whoever writes a backend. */
+export type { Content, StepCase } from './case.ts'
+export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases } from './conformance.ts'
+export { type ConformanceOptions, describeConformance, type Skip, type TestFunctions } from './describe-conformance.ts'
+export { type Mutant, mutants } from './mutants.ts'
+export { createRandom, type Random } from './random.ts'
+export { tinyCheckpoint, tinyConfig, wideConfig } from './tiny-checkpoint.ts'
+export { nmse, type Tolerance, tolerances } from './tolerance.ts'

@@ -1,0 +1,229 @@
+import type { BufferDecl, BufferName, BufferRole, Dim, DType, RunArgs, Step, WeightType } from '../backend.ts'
+import { createPlanBuilder } from '../graph/plan-builder.ts'
+import type { Content, StepCase } from './case.ts'
+
+interface Draft {
+  readonly name: string
+  readonly step: Step
+  readonly buffers: Readonly<Record<BufferName, readonly [BufferRole, DType, ...Dim[]]>>
+  readonly args: Omit<RunArgs, 'signal'>
+  readonly contents?: Readonly<Record<BufferName, Content>>
+  readonly outputs?: readonly BufferName[]
+}
+
+/** Rows that the buffers have beyond those of the run. */
+const SPARE_ROWS = 3
+
+function stepCase({ name, step, buffers, args, contents = {}, outputs }: Draft, index: number): StepCase {
+  const limits = { rows: args.rows + SPARE_ROWS, taken: (args.taken ?? 0) + SPARE_ROWS }
+  const builder = createPlanBuilder(name, limits)
+  for (const [buffer, [role, dtype, ...shape]] of Object.entries(buffers)) builder.buffer(role, buffer, dtype, shape)
+  builder.section('step', () => builder.step(step))
+  const plan = builder.build()
+  const own = plan.buffers.filter((buffer: BufferDecl) => buffer.role === 'output').map((buffer) => buffer.name)
+  return { name, op: step.op, plan, limits, args, seed: index + 1, contents, outputs: outputs ?? own }
+}
+
+const rowCounts: readonly number[] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+const ints = (...values: number[]): Content => ({ kind: 'values', values })
+
+function embedCases(): Draft[] {
+  const shapes: readonly (readonly [WeightType, number])[] = [['f32', 37], ['f16', 40], ['bf16', 33], ['q8_0', 96], ['q6_k', 256], ['q4_0', 64], ['q5_0', 64], ['q4_k', 512]]
+  return shapes.map(([type, width]) => ({
+    name: `embed ${type} width ${width}, ids at both ends and outside`,
+    step: { op: 'embed', ids: 'ids', table: 'table', out: 'out', scale: Math.fround(Math.sqrt(width)) },
+    buffers: { ids: ['input', 'i32', 'rows'], table: ['weight', type, 19, width], out: ['output', 'f32', 'rows', width] },
+    args: { rows: 5, position: 0 },
+    contents: { ids: ints(0, 18, 7, 19, -1, 0, 0, 0) },
+  }))
+}
+
+function rowMoveCases(): Draft[] {
+  return [
+    {
+      name: 'placeRows keeps rows whose index is −1',
+      step: { op: 'placeRows', source: 'source', index: 'index', out: 'out' },
+      buffers: { source: ['input', 'f32', 4, 35], index: ['input', 'i32', 'rows'], out: ['output', 'f32', 'rows', 35] },
+      args: { rows: 6, position: 0 },
+      contents: { index: ints(-1, 2, 0, -1, 3, 3, 0, 0, 0), out: { kind: 'normal', scale: 1 } },
+    },
+    {
+      name: 'takeRows, out of order and twice',
+      step: { op: 'takeRows', x: 'x', index: 'index', out: 'out' },
+      buffers: { x: ['input', 'f32', 'rows', 35], index: ['input', 'i32', 'taken'], out: ['output', 'f32', 'taken', 35] },
+      args: { rows: 7, position: 0, taken: 3 },
+      contents: { index: ints(6, 0, 6, 1, 1, 1) },
+    },
+    ...[1, 2, 4].map((size): Draft => ({
+      name: `avgPool ${size} × ${size} of 8 × 8`,
+      step: { op: 'avgPool', x: 'x', out: 'out', size },
+      buffers: { x: ['input', 'f32', 64, 13], out: ['output', 'f32', (8 / size) ** 2, 13] },
+      args: { rows: 1, position: 0 },
+    })),
+  ]
+}
+
+function normCases(): Draft[] {
+  return [1, 31, 33, 72, 640, 1152].flatMap((width): Draft[] => [
+    {
+      name: `rmsNorm width ${width}`,
+      step: { op: 'rmsNorm', x: 'x', weight: 'weight', out: 'out', eps: 1e-6 },
+      buffers: { x: ['input', 'f32', 'rows', width], weight: ['weight', 'f32', width], out: ['output', 'f32', 'rows', width] },
+      args: { rows: 3, position: 0 },
+    },
+    {
+      name: `rmsNorm width ${width} added to its residual in place, values past f16`,
+      step: { op: 'rmsNorm', x: 'x', weight: 'weight', out: 'out', residual: 'out', eps: 1e-6 },
+      buffers: { x: ['input', 'f32', 'rows', width], weight: ['weight', 'f32', width], out: ['output', 'f32', 'rows', width] },
+      args: { rows: 5, position: 0 },
+      contents: { out: { kind: 'normal', scale: 1e5 }, x: { kind: 'normal', scale: 300 } },
+    },
+    {
+      name: `layerNorm width ${width}`,
+      step: { op: 'layerNorm', x: 'x', weight: 'weight', bias: 'bias', out: 'out', eps: 1e-6 },
+      buffers: { x: ['input', 'f32', 'rows', width], weight: ['weight', 'f32', width], bias: ['weight', 'f32', width], out: ['output', 'f32', 'rows', width] },
+      args: { rows: 4, position: 0 },
+    },
+  ]).filter((draft) => !(draft.name.startsWith('layerNorm width 1') && draft.name.endsWith('width 1')))
+}
+
+/** Each encoding with an inWidth that its blocks divide; the unblocked ones also with widths that nothing divides. */
+const matrixShapes: readonly (readonly [WeightType, inWidth: number, outWidth: number])[] = [
+  ['f32', 37, 19], ['f32', 640, 33], ['f16', 72, 17], ['f16', 1, 5], ['bf16', 100, 31], ['bf16', 256, 8],
+  ['q4_0', 32, 5], ['q4_0', 640, 36], ['q4_1', 96, 7], ['q5_0', 640, 33], ['q5_1', 64, 9],
+  ['q8_0', 32, 3], ['q8_0', 640, 65], ['q4_k', 256, 6], ['q4_k', 1024, 35], ['q5_k', 512, 17], ['q6_k', 256, 7], ['q6_k', 2048, 21],
+]
+
+function linearCases(): Draft[] {
+  const shapes = matrixShapes.flatMap(([type, inWidth, outWidth]) => [1, 3, 8].map((rows) => ({ type, inWidth, outWidth, rows })))
+  const rows = rowCounts.map((count) => ({ type: 'q8_0' as const, inWidth: 64, outWidth: 18, rows: count }))
+  const plain = [...shapes, ...rows].map(({ type, inWidth, outWidth, rows: count }): Draft => ({
+    name: `linear ${type} [${outWidth}, ${inWidth}], ${count} rows`,
+    step: { op: 'linear', x: 'x', weight: 'weight', out: 'out' },
+    buffers: { x: ['input', 'f32', 'rows', inWidth], weight: ['weight', type, outWidth, inWidth], out: ['output', 'f32', 'rows', outWidth] },
+    args: { rows: count, position: 0 },
+  }))
+  const full: Draft = {
+    name: 'linear f16 with bias, gelu and a residual in place',
+    step: { op: 'linear', x: 'x', weight: 'weight', out: 'out', bias: 'bias', activation: 'gelu', add: 'out' },
+    buffers: { x: ['input', 'f32', 'rows', 40], weight: ['weight', 'f16', 27, 40], bias: ['weight', 'f32', 27], out: ['output', 'f32', 'rows', 27] },
+    args: { rows: 6, position: 0 },
+    contents: { out: { kind: 'normal', scale: 3 } },
+  }
+  const table: Draft = {
+    name: 'linear f32 with a table of positions added',
+    step: { op: 'linear', x: 'x', weight: 'weight', out: 'out', bias: 'bias', add: 'table' },
+    buffers: { x: ['input', 'f32', 'rows', 21], weight: ['weight', 'f32', 13, 21], bias: ['weight', 'f32', 13], table: ['weight', 'f32', 16, 13], out: ['output', 'f32', 'rows', 13] },
+    args: { rows: 9, position: 0 },
+  }
+  const taken: Draft = {
+    name: 'linear q8_0 over the taken rows',
+    step: { op: 'linear', x: 'x', weight: 'weight', out: 'out' },
+    buffers: { x: ['input', 'f32', 'taken', 64], weight: ['weight', 'q8_0', 50, 64], out: ['output', 'f32', 'taken', 50] },
+    args: { rows: 5, position: 0, taken: 2 },
+  }
+  return [...plain, full, table, taken]
+}
+
+function gatedLinearCases(): Draft[] {
+  return matrixShapes.map(([type, inWidth, outWidth], i): Draft => ({
+    name: `gatedLinear ${type} [${outWidth}, ${inWidth}], up in ${i % 2 === 0 ? type : 'f32'}`,
+    step: { op: 'gatedLinear', x: 'x', gate: 'gate', up: 'up', out: 'out' },
+    buffers: {
+      x: ['input', 'f32', 'rows', inWidth],
+      gate: ['weight', type, outWidth, inWidth],
+      up: ['weight', i % 2 === 0 ? type : 'f32', outWidth, inWidth],
+      out: ['output', 'f32', 'rows', outWidth],
+    },
+    args: { rows: 1 + (i % 5), position: 0 },
+  }))
+}
+
+function normRopeStoreCases(): Draft[] {
+  const shapes = [
+    { rows: 1, position: 0, heads: 4, kvHeads: 1, headDim: 32, capacity: 16 },
+    { rows: 5, position: 14, heads: 4, kvHeads: 2, headDim: 16, capacity: 16 }, // wraps around
+    { rows: 9, position: 1000, heads: 3, kvHeads: 3, headDim: 10, capacity: 13 },
+    { rows: 3, position: 7, heads: 4, kvHeads: 1, headDim: 256, capacity: 64 },
+    { rows: 2, position: 70, heads: 32, kvHeads: 16, headDim: 128, capacity: 24 },
+  ]
+  return shapes.map(({ rows, position, heads, kvHeads, headDim, capacity }) => ({
+    name: `normRopeStore ${heads}/${kvHeads} heads of ${headDim}, ${rows} rows at ${position} in a ring of ${capacity}`,
+    step: { op: 'normRopeStore', q: 'q', k: 'k', v: 'v', qNorm: 'qNorm', kNorm: 'kNorm', rope: 'rope', kCache: 'kCache', vCache: 'vCache', eps: 1e-6 },
+    buffers: {
+      q: ['output', 'f32', 'rows', heads * headDim], k: ['input', 'f32', 'rows', kvHeads * headDim], v: ['input', 'f32', 'rows', kvHeads * headDim],
+      qNorm: ['weight', 'f32', headDim], kNorm: ['weight', 'f32', headDim], rope: ['input', 'f32', 'rows', headDim],
+      kCache: ['kv', 'f32', capacity, kvHeads * headDim], vCache: ['kv', 'f32', capacity, kvHeads * headDim],
+    },
+    args: { rows, position },
+    contents: { q: { kind: 'normal', scale: 5 }, rope: { kind: 'rope' } },
+    outputs: ['q', 'kCache', 'vCache'],
+  }))
+}
+
+function attentionCases(): Draft[] {
+  const shapes = [
+    { name: 'one key', rows: 1, heads: 2, kvHeads: 1, headDim: 16, capacity: 8, begin: [0], end: [1] },
+    { name: 'causal chunk', rows: 6, heads: 4, kvHeads: 2, headDim: 32, capacity: 16, begin: [0, 0, 0, 0, 0, 0], end: [1, 2, 3, 4, 5, 6] },
+    { name: 'sliding window around the ring', rows: 5, heads: 4, kvHeads: 1, headDim: 24, capacity: 13, begin: [20, 21, 22, 23, 24], end: [26, 27, 28, 29, 30] },
+    { name: 'an image block that sees itself', rows: 7, heads: 6, kvHeads: 3, headDim: 20, capacity: 32, begin: [0, 1, 2, 3, 4, 5, 6], end: [9, 14, 14, 14, 14, 14, 15] },
+    { name: 'the whole sequence, head width 72', rows: 9, heads: 2, kvHeads: 2, headDim: 72, capacity: 9, begin: Array.from({ length: 9 }, () => 0), end: Array.from({ length: 9 }, () => 9) },
+    { name: '300 keys, head width 256', rows: 2, heads: 4, kvHeads: 1, headDim: 256, capacity: 320, begin: [5, 6], end: [304, 305] },
+    { name: 'head width 128, a full ring', rows: 3, heads: 4, kvHeads: 2, headDim: 128, capacity: 40, begin: [100, 101, 102], end: [138, 139, 140] },
+  ]
+  const spare = Array.from({ length: SPARE_ROWS }, () => 0)
+  return shapes.flatMap(({ name, rows, heads, kvHeads, headDim, capacity, begin, end }): Draft[] =>
+    [false, true].map((inspect) => ({
+      name: `attention: ${name}${inspect ? ', with probabilities' : ''}`,
+      step: { op: 'attention', q: 'q', k: 'k', v: 'v', begin: 'begin', end: 'end', out: 'out', headDim, scale: headDim ** -0.5, ...(inspect && { probabilities: 'probabilities' }) },
+      buffers: {
+        q: ['input', 'f32', 'rows', heads * headDim], k: ['kv', 'f32', capacity, kvHeads * headDim], v: ['kv', 'f32', capacity, kvHeads * headDim],
+        begin: ['input', 'i32', 'rows'], end: ['input', 'i32', 'rows'], out: ['output', 'f32', 'rows', heads * headDim],
+        ...(inspect && { probabilities: ['output', 'f32', 'rows', heads, capacity] as const }),
+      },
+      args: { rows, position: Math.max(0, (end.at(-1) ?? 1) - rows) },
+      contents: { q: { kind: 'normal', scale: 3 }, begin: ints(...begin, ...spare), end: ints(...end, ...spare) },
+    })),
+  )
+}
+
+function topKCases(): Draft[] {
+  const draft = (name: string, vocabSize: number, count: number, rest: { readonly mask?: readonly number[]; readonly adjust?: readonly (readonly [id: number, bias: number, scale: number, shift: number])[]; readonly logits?: Content; readonly taken?: number }): Draft => {
+    const adjust = rest.adjust ?? []
+    const all = Array.from({ length: Math.ceil(vocabSize / 32) }, () => 0xffffffff)
+    return {
+      name: `topK: ${name}`,
+      step: { op: 'topK', logits: 'logits', mask: 'mask', adjustIds: 'adjustIds', adjust: 'adjust', ids: 'ids', values: 'values', logSumExp: 'logSumExp' },
+      buffers: {
+        logits: ['input', 'f32', 'taken', vocabSize], mask: ['input', 'u32', Math.ceil(vocabSize / 32)], adjustIds: ['input', 'i32', 8], adjust: ['input', 'f32', 8, 3],
+        ids: ['output', 'i32', 'taken', count], values: ['output', 'f32', 'taken', count], logSumExp: ['output', 'f32', 'taken'],
+      },
+      args: { rows: 1, position: 0, taken: rest.taken ?? 1, adjusted: adjust.length },
+      contents: {
+        logits: rest.logits ?? { kind: 'normal', scale: 4 },
+        mask: { kind: 'values', values: rest.mask ?? all },
+        adjustIds: { kind: 'values', values: adjust.map(([id]) => id) },
+        adjust: { kind: 'values', values: adjust.flatMap(([, ...values]) => values) },
+      },
+    }
+  }
+  const ties = Array.from({ length: 100 * (1 + SPARE_ROWS) }, (_, i) => (i % 3 === 0 ? 2 : -1))
+  return [
+    draft('1000 of which 64', 1000, 64, {}),
+    draft('three rows', 333, 16, { taken: 3 }),
+    draft('the whole of a small vocabulary', 37, 37, {}),
+    draft('ties go to the lower id', 100, 40, { logits: { kind: 'values', values: ties } }),
+    draft('a mask that allows fewer than are asked for', 70, 20, { mask: [0b1011, 0, 1 << 5] }),
+    draft('bias, repetition penalty of both signs, shift', 50, 10, { adjust: [[0, 100, 1, 0], [1, -100, 1, 0], [2, 0, 1.5, 0], [3, 0, 1.5, -2], [49, 1, 2, 3], [7, -1e30, 1, 0]] }),
+    draft('20,000 with 256', 20_000, 256, {}),
+  ]
+}
+
+/** Every step kind on odd shapes, every encoding of weights. */
+export function stepCases(): readonly StepCase[] {
+  return [
+    ...embedCases(), ...rowMoveCases(), ...normCases(), ...linearCases(), ...gatedLinearCases(),
+    ...normRopeStoreCases(), ...attentionCases(), ...topKCases(),
+  ].map(stepCase)
+}

@@ -1,0 +1,33 @@
+import type { TextRange } from './tokenizer.ts'
+
+/** Pixels, row by row from the top left: three bytes (RGB) or four (RGBA) each. */
+export interface ImageInput {
+  readonly width: number
+  readonly height: number
+  readonly data: Uint8Array | Uint8ClampedArray
+}
+
+export type ContentPart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ImageInput }
+
+export interface ChatMessage {
+  /** `system` (first only), `user`, and `assistant` or `model`; a model's own template may know others. */
+  readonly role: string
+  readonly content: string | readonly ContentPart[]
+}
+
+export interface RenderedPrompt {
+  /** With `<bos>` where the template writes one: encode it as it is. An image is a `<start_of_image>` outside `protect`. */
+  readonly text: string
+  /** What the messages say: give it to `encode`, so that nothing in there becomes a control token. Sorted; none touches another. */
+  readonly protect: readonly TextRange[]
+}
+
+export interface RenderOptions {
+  /** End with the beginning of the model's turn. */
+  readonly addGenerationPrompt: boolean
+}
+
+export interface ChatTemplate {
+  /** @throws GemmaError `invalid-chat` for a conversation that the template does not take. */
+  render(messages: readonly ChatMessage[], options: RenderOptions): RenderedPrompt
+}

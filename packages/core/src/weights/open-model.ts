@@ -1,0 +1,137 @@
+import { fileSource, kindOf, localFolder, pathOfFileUrl, splitPath } from '#platform'
+import { GemmaError } from '../errors.ts'
+import { blobSource, bufferSource } from './buffer-source.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { openGguf } from './checkpoint-gguf.ts'
+import { openSafetensors } from './checkpoint-safetensors.ts'
+import { fileKind } from './file-kind.ts'
+import type { HttpOptions } from './http-exchange.ts'
+import { httpFolder, httpSource } from './http-source.ts'
+import { invalidModel, unsupportedModel } from './model-errors.ts'
+import type { Folder, Source } from './source.ts'
+
+/**
+ * Where a model comes from: the path or the http(s) or file address of a .gguf file, of a .safetensors file with its
+ * config.json beside it, or of such a folder (an http folder's address ends with /, or names a file in it); a .gguf
+ * file's bytes; a source; a folder; or a checkpoint, which is given back.
+ */
+export type ModelInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source | Folder | Checkpoint
+
+export type OpenModelOptions = HttpOptions
+
+/**
+ * Opens a model: headers and small files are read, weights and tokenizer only when they are asked for.
+ * What is opened or passed in is closed with the checkpoint, or if this fails.
+ * @throws GemmaError `invalid-argument` (nothing there), `invalid-model`, `unsupported-model`, `download-failed`; `signal.reason` when aborted.
+ */
+export async function openModel(input: ModelInput, options: OpenModelOptions = {}): Promise<Checkpoint> {
+  options.signal?.throwIfAborted()
+  if (typeof input === 'string') return await openAddress(input, options)
+  if (input instanceof URL) return await openAddress(input.href, options)
+  if (input instanceof Blob) return await openFile(blobSource(input), undefined, options)
+  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return await openFile(bufferSource(input), undefined, options)
+  if (typeof input === 'object' && input !== null) {
+    if ('tensors' in input) return input
+    if ('open' in input) return await openFolder(input, options)
+    if ('read' in input) return await openFile(input, undefined, options)
+  }
+  throw new GemmaError('invalid-argument', 'This is no model. Pass a path, an address, a Blob, bytes, a Source, a Folder or a Checkpoint.')
+}
+
+/** The folder that a file lies in, and its name there. */
+interface Beside {
+  readonly folder: Folder
+  readonly fileName: string
+}
+
+async function openAddress(address: string, options: OpenModelOptions): Promise<Checkpoint> {
+  // One letter and a colon is a drive of Windows.
+  const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(address) ?? []
+  switch (scheme?.toLowerCase()) {
+    case undefined:
+      return await openPath(address, options)
+    case 'file':
+      return await openPath(pathOfFileUrl(parseUrl(address)), options)
+    case 'http':
+    case 'https':
+      return await openHttp(parseUrl(address), options)
+    default:
+      throw new GemmaError('invalid-argument', `${address}: addresses that begin with ${scheme}: cannot be opened. Pass a path or an https address.`)
+  }
+}
+
+function parseUrl(address: string): URL {
+  try {
+    return new URL(address)
+  } catch (cause) {
+    throw new GemmaError('invalid-argument', `${address} is no address. Check its spelling.`, { cause })
+  }
+}
+
+async function openPath(path: string, options: OpenModelOptions): Promise<Checkpoint> {
+  if (path === '') throw new GemmaError('invalid-argument', 'The path of the model is empty. Pass the path of a file or folder.')
+  if ((await kindOf(path)) === 'folder') return await openFolder(localFolder(path), options)
+  const { folder, fileName } = splitPath(path)
+  return await openFile(await fileSource(path), { folder: localFolder(folder), fileName }, options)
+}
+
+async function openHttp(url: URL, options: OpenModelOptions): Promise<Checkpoint> {
+  const fileName = decodeURIComponent(url.pathname.replace(/^.*\//, ''))
+  const folder = httpFolder(new URL(`.${url.search}`, url), options)
+  if (fileName === '' || fileName.endsWith('.json')) return await openFolder(folder, options)
+  return await openFile(await httpSource(url, options), { folder, fileName }, options)
+}
+
+async function openFile(source: Source, beside: Beside | undefined, options: OpenModelOptions): Promise<Checkpoint> {
+  const { signal } = options
+  const kind = await fileKind(source, signal).catch(async (error: unknown) => {
+    await source.close()
+    throw error
+  })
+  if (kind === 'gguf') return await openGguf(source, pick(signal))
+  await source.close()
+  switch (kind) {
+    case 'safetensors':
+      if (beside !== undefined) return await openSafetensors(beside.folder, { ...pick(signal), ...weightsFile(beside.fileName) })
+      throw new GemmaError('invalid-argument', `${source.name}: a safetensors file alone does not say what model it is. Pass its folder (filesFolder makes one of files).`)
+    case 'json':
+      if (beside !== undefined) return await openFolder(beside.folder, options)
+      break
+    case 'web-page':
+      throw invalidModel(source.name, 'this is a web page, not a model', {}, "Use the file's download address (on Hugging Face with /resolve/, not /blob/).")
+    case 'lfs-pointer':
+      throw invalidModel(source.name, 'this is a Git LFS pointer, which stands for the model file', {}, 'Run `git lfs pull` in its repository.')
+    case 'zip':
+      throw unsupportedModel(source.name, 'this is a zip archive or a PyTorch checkpoint', 'Unpack it, or take the model as .gguf or .safetensors')
+    case 'empty':
+      throw invalidModel(source.name, 'the file is empty')
+  }
+  throw invalidModel(source.name, 'this is neither a GGUF nor a safetensors file', {}, 'Pass a .gguf file, or a folder with config.json, model.safetensors and tokenizer.json.')
+}
+
+/** A shard says nothing without the others. */
+function weightsFile(fileName: string): { readonly weightsFile?: string } {
+  return /-\d{5}-of-\d{5}\.safetensors$/.test(fileName) ? {} : { weightsFile: fileName }
+}
+
+/** Safetensors, unless the folder is known to have none but to have one GGUF model (with or without its mmproj). */
+async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Checkpoint> {
+  const { signal } = options
+  const names = await folder.list?.()
+  const isMmproj = (name: string): boolean => /mmproj/i.test(name)
+  const ggufs = names?.filter((name) => name.toLowerCase().endsWith('.gguf')) ?? []
+  if (names === undefined || ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors'))) return await openSafetensors(folder, pick(signal))
+  const models = ggufs.filter((name) => !isMmproj(name))
+  const towers = ggufs.filter(isMmproj)
+  if (models.length !== 1) {
+    throw new GemmaError('invalid-argument', `${folder.name} has ${models.length} GGUF models (${ggufs.slice(0, 10).join(', ')}). Pass the path of the one that you mean.`)
+  }
+  const source = await folder.open(models[0], signal)
+  if (source === undefined) throw invalidModel(folder.name, `${models[0]} cannot be opened`)
+  const mmproj = towers.length === 1 ? await folder.open(towers[0], signal) : undefined
+  return await openGguf(source, mmproj === undefined ? pick(signal) : { ...pick(signal), mmproj })
+}
+
+function pick(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal }
+}

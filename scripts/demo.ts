@@ -1,0 +1,35 @@
+/** `npm run demo`: the smallest Gemma 3 there is answers three questions, on the reference backend. */
+import process from 'node:process'
+import { Gemma } from '../packages/core/src/index.ts'
+import { reference } from '../packages/core/src/reference/index.ts'
+import { demoModel } from '../packages/demo-model/src/index.ts'
+
+const questions = ['Tell me about yourself.', 'What is the opposite of night?', 'Count to 5.']
+
+console.log('Facet: Gemma 3 in TypeScript.')
+console.log('A model of 2.7 million parameters answers three questions. It comes with this repository: nothing is downloaded.\n')
+
+await using gemma = await Gemma.load(demoModel.gguf, { backend: reference() })
+console.log(`Backend: ${gemma.device.device}\n`)
+
+let tokens = 0
+let decodeMs = 0
+for (const question of questions) {
+  console.log(`> ${question}`)
+  await using chat = gemma.chat()
+  const stream = chat.send(question, { temperature: 0, maxTokens: 64 })
+  for await (const text of stream.textStream) process.stdout.write(text)
+  const { usage, timings } = await stream.result
+  process.stdout.write('\n\n')
+  tokens += usage.generatedTokens
+  decodeMs += timings.decodeMs
+}
+console.log(`${tokens} tokens, ${((1000 * tokens) / decodeMs).toFixed(0)} a second: plain TypeScript, written to be read. Faster backends come as their own packages.
+
+Try next:
+  pnpm facet chat                       talk to the demo model
+  pnpm facet describe 4b                what a Gemma 3 4B is made of
+  pnpm model:fetch                      get the real Gemma 3 270M (253 MB), then
+  pnpm facet run --model .models/gemma-3-270m-q4_k_m.gguf --raw --max-tokens 8 "The capital of Japan is"
+  npm test                              every test
+(no pnpm? "npm run facet -- chat" does the same)`)
