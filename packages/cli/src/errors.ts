@@ -25,10 +25,11 @@ export function reportError(error: unknown): number {
     if (error.code === usageCode) process.stderr.write(`facet: ${error.message}\n`)
     return error.exitCode === 0 ? 0 : exitCodes.usage
   }
-  const debug = (process.env.FACET_DEBUG ?? '') !== ''
+  // Closing a model that failed can fail too: the first failure is the one to tell. (Node 22 has no SuppressedError to compare with.)
+  if (error instanceof Error && error.name === 'SuppressedError' && 'suppressed' in error) return reportError(error.suppressed)
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(`facet: ${message}\n`)
-  if (debug) process.stderr.write(`${describeCauses(error)}\n`)
+  if ((process.env.FACET_DEBUG ?? '') !== '') process.stderr.write(`${describeCauses(error)}\n`)
   else if (!GemmaError.is(error)) process.stderr.write('facet: this is not expected; FACET_DEBUG=1 shows where it happened\n')
   return GemmaError.is(error, 'aborted') ? exitCodes.interrupted : exitCodes.failed
 }

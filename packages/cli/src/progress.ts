@@ -9,30 +9,35 @@ export interface Progress extends Disposable {
   clear(): void
 }
 
+/** What is done sooner needs no bar. */
+const patienceMs = 250
+
 /** Draws nothing where stderr is no terminal, or people asked for quiet. */
 export function createProgress(quiet: boolean): Progress {
   const visible = !quiet && process.stderr.isTTY
-  let current: { readonly label: string; readonly bar: SingleBar } | undefined
+  let current: { readonly label: string; readonly since: number; bar?: SingleBar } | undefined
 
-  const clear = (): (void) => {
-    current?.bar.stop()
+  const clear = (): void => {
+    current?.bar?.stop()
     current = undefined
   }
   return {
     show(label, done, total, unit) {
       if (!visible || total <= 0) return
       const amount = unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${formatCount(done)} of ${formatCount(total)} ${unit}`
-      if (current?.label === label) {
-        current.bar.update(done, { amount })
-        return
+      if (current?.label !== label) {
+        clear()
+        current = { label, since: performance.now() }
       }
-      clear()
-      const bar = new SingleBar(
-        { stream: process.stderr, format: '{label} {bar} {percentage}% · {amount}', clearOnComplete: true, hideCursor: true, gracefulExit: false, barsize: 24 },
-        Presets.shades_classic,
-      )
-      bar.start(total, done, { label, amount })
-      current = { label, bar }
+      if (current.bar !== undefined) {
+        current.bar.update(done, { amount })
+      } else if (performance.now() - current.since > patienceMs) {
+        current.bar = new SingleBar(
+          { stream: process.stderr, format: '{label} {bar} {percentage}% · {amount}', clearOnComplete: true, hideCursor: true, gracefulExit: false, barsize: 24 },
+          Presets.shades_classic,
+        )
+        current.bar.start(total, done, { label, amount })
+      }
     },
     clear,
     [Symbol.dispose]: clear,

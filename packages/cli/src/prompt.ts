@@ -2,8 +2,11 @@
 import { createInterface } from 'node:readline/promises'
 import { note, onInterrupt } from './terminal.ts'
 
-export interface Messages {
-  /** The next line; undefined at the end of the input, or when Ctrl-C means to leave. */
+export interface Messages extends Disposable {
+  /**
+   * The next line; undefined at the end of the input, or when Ctrl-C means to leave: pressed twice in a terminal, where
+   * one that has just stopped an answer counts, else once.
+   */
   next(justInterrupted: boolean): Promise<string | undefined>
 }
 
@@ -43,20 +46,24 @@ function typedMessages(): Messages {
         prompt.close()
       }
     },
+    [Symbol.dispose]() {},
   }
 }
 
 function pipedMessages(): Messages {
   const input = createInterface({ input: process.stdin, terminal: false })
   const lines = input[Symbol.asyncIterator]()
+  // An input that stays open must not keep the program alive.
+  const close = (): void => {
+    input.close()
+    process.stdin.destroy()
+  }
   return {
     async next() {
-      using _ = onInterrupt(() => {
-        input.close()
-        process.stdin.destroy()
-      })
+      using _ = onInterrupt(close)
       const { done, value } = await lines.next()
       return done === true ? undefined : value
     },
+    [Symbol.dispose]: close,
   }
 }

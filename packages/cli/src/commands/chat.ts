@@ -20,7 +20,7 @@ export async function chat(options: AnswerOptions): Promise<void> {
   await using gemma = await loadModel(options)
   if (interactive && !quiet) note(`${gemma.name} on ${gemma.device.device}. /help lists the commands.`)
   let session = newSession(gemma, options)
-  const messages = readMessages(interactive)
+  using messages = readMessages(interactive)
   // Ctrl-C during an answer counts as the first of the two that leave.
   let interrupted = false
   for (;;) {

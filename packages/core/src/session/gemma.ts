@@ -47,7 +47,7 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
     const model = await loadTextModel(checkpoint, backend, {
       contextLength,
       chunk: Math.min(options.prefillChunk ?? DEFAULT_CHUNK, contextLength),
-      sampledIds: tokenizer.controls.imageSoftToken === undefined ? tokenizer.size : Math.min(tokenizer.size, tokenizer.controls.imageSoftToken),
+      allows: (id) => id < tokenizer.size && id !== tokenizer.controls.imageSoftToken,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     })

@@ -6,7 +6,7 @@ import { dtypeBytes, elementCount } from '../graph/memory-plan.ts'
 import { fillRanges, type ImageSpan } from '../graph/ranges.ts'
 import { fillRope } from '../graph/rope.ts'
 import { MAX_ADJUSTMENTS, TOP_K, textBuffers, textPlan } from '../graph/text-plan.ts'
-import type { Candidates } from '../sampling/candidates.ts'
+import { type Candidates, candidatesOfStep } from '../sampling/candidates.ts'
 import type { Adjustments } from '../sampling/penalties.ts'
 import { createTaskQueue, type TaskQueue } from '../task-queue.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
@@ -62,8 +62,8 @@ export interface TextModelOptions {
   readonly chunk: number
   /** Most rows per run whose logits are wanted. Default 1. */
   readonly taken?: number
-  /** Ids from here on are padding of the table and never sampled. Default: none. */
-  readonly sampledIds?: number
+  /** Ids that may be sampled: not the padding of the table, nor placeholders. Default: all. */
+  readonly allows?: (id: number) => boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: LoadProgress) => void
 }
@@ -92,7 +92,7 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
     const weights = await allocate(byRole('weight'))
     const workspace = await allocate(byRole('scratch', 'input', 'output'))
     await writeWeights(checkpoint, byRole('weight'), weights, options)
-    const mask = allowedIds(config.vocabSize, options.sampledIds ?? config.vocabSize)
+    const mask = allowedIds(config.vocabSize, options.allows ?? (() => true))
     await workspace.write(textBuffers.mask, mask)
     onProgress?.({ phase: 'compile', loaded: 0, total: 1 })
     const model = createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
@@ -117,9 +117,9 @@ async function writeWeights(checkpoint: Checkpoint, buffers: readonly BufferDecl
   }
 }
 
-function allowedIds(vocabSize: number, count: number): Uint32Array {
+function allowedIds(vocabSize: number, allows: (id: number) => boolean): Uint32Array {
   const mask = new Uint32Array(Math.ceil(vocabSize / 32))
-  for (let id = 0; id < Math.min(count, vocabSize); id++) mask[id >>> 5] |= 1 << (id & 31)
+  for (let id = 0; id < vocabSize; id++) if (allows(id)) mask[id >>> 5] |= 1 << (id & 31)
   return mask
 }
 
@@ -237,9 +237,7 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
         workspace.read(textBuffers.topLogits, found.logits, row),
         workspace.read(textBuffers.logSumExp, found.logSumExp, row),
       ])
-      const filled = found.ids.indexOf(-1) // fewer ids may be allowed than there is room for
-      const size = filled < 0 ? count : filled
-      return { ids: found.ids.subarray(0, size), logits: found.logits.subarray(0, size), logSumExp: found.logSumExp[0], complete: size < count || count === vocabSize }
+      return candidatesOfStep(found.ids, found.logits, found.logSumExp[0], vocabSize)
     },
     async readLogits(row = 0) {
       const logits = new Float32Array(vocabSize)

@@ -105,7 +105,7 @@ function readPieces(vocab: Json, addedTokens: unknown): PieceList {
   // By index: the list may have gaps.
   for (let id = 0; id < pieces.length; id++) {
     const piece = pieces[id]
-    writer.addText(piece?.content ?? `[gap ${id}]`, piece?.kind ?? PieceKind.unused)
+    writer.addText(piece?.content ?? '', piece?.kind ?? PieceKind.unused)
   }
   addMissingSoftToken(writer, hasSoftToken)
   return writer.finish()

@@ -40,21 +40,23 @@ export function mergesByScore(vocabulary: Vocabulary, scores: Float32Array): Mer
   }
 }
 
-/** [count]: 0 for the highest score; equal scores have equal ranks. */
+/** [count]: equal scores have equal ranks, higher ones lower ranks. */
 function rankScores(scores: Float32Array): Int32Array {
-  const sorted = Float32Array.from(scores, (score) => -score).sort()
-  let distinct = 0
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[distinct - 1]) sorted[distinct++] = sorted[i]!
-  return Int32Array.from(scores, (score) => {
+  const count = scores.length
+  const sorted = scores.slice().sort()
+  const ranks = new Int32Array(count)
+  for (let id = 0; id < count; id++) {
+    // The last place of this score or a lower one, by halving.
     let low = 0
-    let high = distinct - 1
+    let high = count
     while (low < high) {
       const middle = (low + high) >> 1
-      if (sorted[middle] < -score) low = middle + 1
+      if (sorted[middle] <= scores[id]) low = middle + 1
       else high = middle
     }
-    return low
-  })
+    ranks[id] = count - low
+  }
+  return ranks
 }
 
 /**

@@ -102,6 +102,7 @@ export function createVocabulary({ count, blob, offsets, kinds }: PieceList): Vo
     const end = offsets[id + 1]
     const hash = hashOf(fnvBasis, blob, begin, end)
     hashes[id] = hash
+    if (begin === end) continue
     let slot = mixHash(hash) & mask
     for (let probes = 0; slots[slot] !== 0; probes++) slot = nextSlot(slot, mask, probes)
     slots[slot] = id + 1

@@ -18,7 +18,7 @@ export function bufferSource(bytes: Uint8Array | ArrayBuffer, name = 'model byte
 }
 
 /** A Blob or File, as a file input or a drop gives it; only what is asked for is read. */
-export function blobSource(blob: Blob, name: string = 'name' in blob && typeof blob.name === 'string' ? blob.name : 'model blob'): Source {
+export function blobSource(blob: Blob, name: string = nameOf(blob)): Source {
   return {
     name,
     size: blob.size,
@@ -36,6 +36,10 @@ export function blobSource(blob: Blob, name: string = 'name' in blob && typeof b
     },
     close: async () => {},
   }
+}
+
+function nameOf(blob: Blob): string {
+  return blob instanceof File ? blob.name : 'model blob'
 }
 
 /** A folder made of files by name, e.g. from `<input type="file" multiple>`. */

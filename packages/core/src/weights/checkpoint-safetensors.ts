@@ -103,7 +103,7 @@ async function readIndex(folder: Folder, signal: AbortSignal | undefined): Promi
   const shardOf = new Map<string, string>()
   for (const [name, shard] of Object.entries(map)) {
     // The name goes into a path or an address.
-    if (typeof shard !== 'string' || !/^\w[\w.-]{0,254}$/.test(shard)) throw invalidModel(file, `${quoted(String(shard))} is no name of a file in the folder`)
+    if (typeof shard !== 'string' || !/^\w[\w.-]{0,254}$/.test(shard)) throw invalidModel(file, `${quoted(shard)} is no name of a file in the folder`)
     shardOf.set(name, shard)
   }
   const shards = new Set(shardOf.values()).size

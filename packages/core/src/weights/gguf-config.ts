@@ -12,7 +12,7 @@ export function checkGgufKind(metadata: GgufMetadata, file: string): void {
   if (architecture === 'clip') {
     throw unsupportedModel(file, 'this is only the vision part of a model (mmproj)', 'Open the GGUF file of the language model')
   }
-  if (architecture !== 'gemma3') throw unsupportedModel(file, `its architecture is ${quoted(String(architecture))}`, supported)
+  if (architecture !== 'gemma3') throw unsupportedModel(file, `its architecture is ${quoted(architecture)}`, supported)
   const parts = metadata.get('split.count')
   if (typeof parts === 'number' && parts > 1) {
     throw unsupportedModel(file, `it is one of ${parts} parts`, 'Join them with llama.cpp: llama-gguf-split --merge <first part> model.gguf')
@@ -58,7 +58,7 @@ export function visionConfigFromGguf(metadata: GgufMetadata, file = 'mmproj.gguf
   const architecture = metadata.get('general.architecture')
   const projector = metadata.get('clip.projector_type') ?? metadata.get('clip.vision.projector_type')
   if (architecture !== 'clip' || projector !== 'gemma3') {
-    const found = `its architecture is ${quoted(String(architecture))}, its projector ${quoted(String(projector))}`
+    const found = `its architecture is ${quoted(architecture)}, its projector ${quoted(projector)}`
     throw unsupportedModel(file, found, 'Take the mmproj file that belongs to the Gemma 3 model (architecture "clip", projector "gemma3")')
   }
   const get = numbersOf(metadata, 'clip.vision', file)
@@ -86,7 +86,7 @@ function queryScalar(scale: number, numHiddenLayers: number, hiddenPerHead: numb
 function scalingFactor(metadata: GgufMetadata, factor: number, file: string): number {
   const type = metadata.get('gemma3.rope.scaling.type') ?? 'linear'
   if (type === 'none') return 1
-  if (type !== 'linear') throw unsupportedModel(file, `RoPE scaling ${quoted(String(type))} is not known (linear is)`, supported)
+  if (type !== 'linear') throw unsupportedModel(file, `RoPE scaling ${quoted(type)} is not known (linear is)`, supported)
   // llama.cpp takes 0 for "none" too.
   return factor === 0 ? 1 : factor
 }

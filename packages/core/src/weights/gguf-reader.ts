@@ -100,7 +100,7 @@ function readTensorEntry(cursor: ByteCursor, file: string): GgufTensor {
 function dataStart(cursor: ByteCursor, metadata: GgufMetadata, file: string): { readonly start: number; readonly alignment: number } {
   const alignment = metadata.get('general.alignment') ?? 32
   if (typeof alignment !== 'number' || !Number.isInteger(alignment) || alignment < 1 || alignment > 2 ** 24 || (alignment & (alignment - 1)) !== 0) {
-    throw invalidModel(file, `general.alignment is ${String(alignment)}, not a power of two`)
+    throw invalidModel(file, `general.alignment is ${quoted(alignment)}, not a power of two`)
   }
   return { start: Math.ceil(cursor.position() / alignment) * alignment, alignment }
 }

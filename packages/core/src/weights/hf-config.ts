@@ -14,7 +14,7 @@ const supported = 'Facet runs Gemma 3 (270M, 1B, 4B, 12B, 27B) and its fine-tune
  */
 export function configFromHf(json: JsonObject, file = 'config.json'): GemmaConfig {
   const type = json['model_type']
-  if (type !== 'gemma3' && type !== 'gemma3_text') throw unsupportedModel(file, `model_type is ${quoted(String(type))}`, supported)
+  if (type !== 'gemma3' && type !== 'gemma3_text') throw unsupportedModel(file, `model_type is ${quoted(type)}`, supported)
   for (const key of ['quantization_config', 'quantization']) {
     if (json[key] != null) throw unsupportedModel(file, 'the weights are quantised in a format of their own', 'Take the unquantised safetensors model, or a GGUF file')
   }
@@ -57,7 +57,7 @@ function refuseVariants(json: JsonObject, file: string): void {
   if (json['attention_bias'] === true) throw refuse('attention_bias is set, which Gemma 3 does not have')
   if (json['tie_word_embeddings'] === false) throw refuse('tie_word_embeddings is false: the output matrix of a Gemma 3 is its embedding table')
   const activation = json['hidden_activation'] ?? json['hidden_act'] ?? 'gelu_pytorch_tanh'
-  if (activation !== 'gelu_pytorch_tanh') throw refuse(`hidden_activation is ${quoted(String(activation))}`)
+  if (activation !== 'gelu_pytorch_tanh') throw refuse(`hidden_activation is ${quoted(activation)}`)
 }
 
 /** transformers 5: `rope_parameters` by kind of layer. Before: flat keys, `rope_scaling` for global layers only. */
@@ -84,7 +84,7 @@ function rope(json: JsonObject, file: string): Pick<TextConfig, 'ropeTheta' | 'r
 function scalingFactor(scaling: JsonObject, file: string): number {
   const type = scaling['rope_type'] ?? scaling['type'] ?? 'default'
   if (type === 'default') return 1
-  if (type !== 'linear') throw unsupportedModel(file, `RoPE scaling ${quoted(String(type))} is not known (linear is)`, supported)
+  if (type !== 'linear') throw unsupportedModel(file, `RoPE scaling ${quoted(type)} is not known (linear is)`, supported)
   if (scaling['factor'] == null) throw invalidModel(file, 'its linear RoPE scaling has no factor')
   return numberOf(scaling, 'factor', 1, file)
 }
@@ -96,7 +96,7 @@ function layerTypes(json: JsonObject, numHiddenLayers: number, file: string): re
     return list.map((type: unknown) => {
       if (type === 'full_attention') return 'global'
       if (type === 'sliding_attention') return 'local'
-      throw unsupportedModel(file, `layer type ${quoted(String(type))} is not known`, supported)
+      throw unsupportedModel(file, `layer type ${quoted(type)} is not known`, supported)
     })
   }
   const key = json['sliding_window_pattern'] == null ? '_sliding_window_pattern' : 'sliding_window_pattern'
@@ -122,6 +122,6 @@ function visionConfig(json: JsonObject, top: JsonObject, file: string): VisionCo
 
 function numberOf(json: JsonObject, key: string, missing: number, file: string): number {
   const value = json[key] ?? missing
-  if (typeof value !== 'number') throw invalidModel(file, `${key} is ${quoted(JSON.stringify(value))}, not a number`, { key })
+  if (typeof value !== 'number') throw invalidModel(file, `${key} is ${quoted(value)}, not a number`, { key })
   return value
 }

@@ -64,27 +64,24 @@ async function firstRange(address: string, options: HttpOptions): Promise<{ size
   return await exchange(address, options, rangeHeader(0, firstRangeBytes), async (response, alive) => {
     if (response.status === 416) throw invalidModel(address, 'the file is empty')
     const { size } = checkPartial(address, response, 0, firstRangeBytes)
-    const bytes = new Uint8Array(Math.min(size, firstRangeBytes))
-    const filled = await fill(response, bytes, 0, alive)
-    if (filled < bytes.length) throw brokenOff(filled, bytes.length)
-    return { size, etag: response.headers.get('etag'), bytes }
+    const target: Target = { bytes: new Uint8Array(Math.min(size, firstRangeBytes)), filled: 0 }
+    await fill(target, response, alive)
+    return { size, etag: response.headers.get('etag'), bytes: target.bytes }
   })
 }
 
 /** Goes on where a broken connection stopped. */
 async function readRange(address: string, options: HttpOptions, { offset, length, size, etag }: Range): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length)
-  let filled = 0
-  const headers = (): Record<string, string> => rangeHeader(offset + filled, length - filled)()
+  const target: Target = { bytes: new Uint8Array(length), filled: 0 }
+  const headers = (): Record<string, string> => rangeHeader(offset + target.filled, length - target.filled)()
   return await exchange(address, options, headers, async (response, alive) => {
-    const answer = checkPartial(address, response, offset + filled, length - filled)
+    const answer = checkPartial(address, response, offset + target.filled, length - target.filled)
     const tag = response.headers.get('etag')
     if (answer.size !== size || (etag !== null && tag !== null && etag !== tag)) {
       throw new GemmaError('download-failed', `${address}: the file changed on the server while it was being read. Load the model again.`, { details: { address } })
     }
-    filled = await fill(response, bytes, filled, alive)
-    if (filled < length) throw brokenOff(filled, length)
-    return bytes
+    await fill(target, response, alive)
+    return target.bytes
   })
 }
 
@@ -114,16 +111,21 @@ function checkPartial(address: string, response: Response, offset: number, lengt
   return { size: total }
 }
 
-/** Writes the body to `bytes` from `filled` on; returns how far it came. */
-async function fill(response: Response, bytes: Uint8Array, filled: number, alive: () => void): Promise<number> {
-  let at = filled
+/** `filled` grows with each chunk, so that the next try can go on there. */
+interface Target {
+  readonly bytes: Uint8Array
+  filled: number
+}
+
+async function fill(target: Target, response: Response, alive: () => void): Promise<void> {
+  const { bytes } = target
   for await (const chunk of chunksOf(response, alive)) {
-    const part = chunk.subarray(0, bytes.length - at)
-    bytes.set(part, at)
-    at += part.length
-    if (at === bytes.length) break
+    const part = chunk.subarray(0, bytes.length - target.filled)
+    bytes.set(part, target.filled)
+    target.filled += part.length
+    if (target.filled === bytes.length) return
   }
-  return at
+  if (target.filled < bytes.length) throw brokenOff(target.filled, bytes.length)
 }
 
 async function wholeFile(address: string, options: HttpOptions): Promise<Source | undefined> {

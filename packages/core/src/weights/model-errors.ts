@@ -11,7 +11,9 @@ export function unsupportedModel(file: string, problem: string, fix: string, det
   return new GemmaError('unsupported-model', `${file}: ${problem}. ${fix}`, { details: { file, ...details } })
 }
 
-/** A name out of an untrusted file, fit for a message. */
-export function quoted(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
+/** A name or value out of an untrusted file, fit for a message. */
+export function quoted(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return 'a list or object'
+  if (typeof value !== 'string') return String(value)
+  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
 }

@@ -31,11 +31,15 @@ export async function openModel(input: ModelInput, options: OpenModelOptions = {
   if (input instanceof Blob) return await openFile(blobSource(input), undefined, options)
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return await openFile(bufferSource(input), undefined, options)
   if (typeof input === 'object' && input !== null) {
-    if ('tensors' in input) return input
+    if (isCheckpoint(input)) return input
     if ('open' in input) return await openFolder(input, options)
     if ('read' in input) return await openFile(input, undefined, options)
   }
   throw new GemmaError('invalid-argument', 'This is no model. Pass a path, an address, a Blob, bytes, a Source, a Folder or a Checkpoint.')
+}
+
+export function isCheckpoint(input: ModelInput): input is Checkpoint {
+  return typeof input === 'object' && input !== null && 'tensors' in input
 }
 
 /** The folder that a file lies in, and its name there. */
@@ -118,7 +122,6 @@ function weightsFile(fileName: string): { readonly weightsFile?: string } {
 async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Checkpoint> {
   const { signal } = options
   const names = await folder.list?.()
-  const isMmproj = (name: string): boolean => /mmproj/i.test(name)
   const ggufs = names?.filter((name) => name.toLowerCase().endsWith('.gguf')) ?? []
   if (names === undefined || ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors'))) return await openSafetensors(folder, pick(signal))
   const models = ggufs.filter((name) => !isMmproj(name))
@@ -130,6 +133,10 @@ async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Ch
   if (source === undefined) throw invalidModel(folder.name, `${models[0]} cannot be opened`)
   const mmproj = towers.length === 1 ? await folder.open(towers[0], signal) : undefined
   return await openGguf(source, mmproj === undefined ? pick(signal) : { ...pick(signal), mmproj })
+}
+
+function isMmproj(fileName: string): boolean {
+  return /mmproj/i.test(fileName)
 }
 
 function pick(signal: AbortSignal | undefined): { readonly signal?: AbortSignal } {

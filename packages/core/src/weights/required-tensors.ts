@@ -7,14 +7,9 @@ type Expected = readonly [name: string, shape: readonly number[]]
 /** @throws GemmaError `invalid-model` that names the first tensor that is missing or has another shape than `config` asks for. */
 export function requireTensors(tensors: ReadonlyMap<string, TensorInfo>, config: GemmaConfig, file: string): void {
   const expected = [...textTensors(config.text), ...(config.vision === undefined ? [] : visionTensors(config.vision, config.text.hiddenSize))]
-  const missing = expected.filter(([name]) => !tensors.has(name))
-  if (missing.length > 0) {
-    const [name, shape] = missing[0]
-    const others = missing.length > 1 ? ` (and ${missing.length - 1} more)` : ''
-    throw invalidModel(file, `tensor ${name} of shape [${shape.join(', ')}] is missing${others}`, { tensor: name, expected: shape })
-  }
   for (const [name, shape] of expected) {
-    const found = tensors.get(name).shape
+    const found = tensors.get(name)?.shape
+    if (found === undefined) throw invalidModel(file, `tensor ${name} of shape [${shape.join(', ')}] is missing`, { tensor: name, expected: shape })
     if (found.length !== shape.length || found.some((size, index) => size !== shape[index])) {
       throw invalidModel(file, `tensor ${name} has shape [${found.join(', ')}], but the configuration asks for [${shape.join(', ')}]`, { tensor: name, expected: shape, found })
     }
@@ -50,10 +45,6 @@ function textTensors(text: TextConfig): Expected[] {
 /** `textHiddenSize`: what the projector gives. */
 function visionTensors(vision: VisionConfig, textHiddenSize: number): Expected[] {
   const { hiddenSize, intermediateSize, patchSize } = vision
-  const withBias = (name: string, shape: readonly number[]): Expected[] => [
-    [`${name}.weight`, shape],
-    [`${name}.bias`, [shape[0]]],
-  ]
   const layer = [
     ...withBias('layer_norm1', [hiddenSize]),
     ...withBias('layer_norm2', [hiddenSize]),
@@ -68,6 +59,13 @@ function visionTensors(vision: VisionConfig, textHiddenSize: number): Expected[]
     ...withBias('vision_tower.post_layernorm', [hiddenSize]),
     ['multi_modal_projector.mm_soft_emb_norm.weight', [hiddenSize]],
     ['multi_modal_projector.mm_input_projection_weight', [textHiddenSize, hiddenSize]],
+  ]
+}
+
+function withBias(name: string, shape: readonly number[]): Expected[] {
+  return [
+    [`${name}.weight`, shape],
+    [`${name}.bias`, [shape[0]]],
   ]
 }
 

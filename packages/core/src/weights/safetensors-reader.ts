@@ -15,8 +15,28 @@ export interface SafetensorsTensor {
 
 /** Bits per value. Source: safetensors `tensor.rs`. Only F32, F16 and BF16 can be read; all can be measured. */
 const dtypeBits: Readonly<Record<string, number>> = {
-  ...{ BOOL: 8, U8: 8, I8: 8, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E5M2FNUZ: 8, F8_E4M3FNUZ: 8, F4: 4, F6_E2M3: 6, F6_E3M2: 6 },
-  ...{ I16: 16, U16: 16, F16: 16, BF16: 16, I32: 32, U32: 32, F32: 32, C64: 64, F64: 64, I64: 64, U64: 64 },
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  BOOL: 8,
+  U8: 8,
+  I8: 8,
+  F8_E5M2: 8,
+  F8_E4M3: 8,
+  F8_E8M0: 8,
+  F8_E5M2FNUZ: 8,
+  F8_E4M3FNUZ: 8,
+  I16: 16,
+  U16: 16,
+  F16: 16,
+  BF16: 16,
+  I32: 32,
+  U32: 32,
+  F32: 32,
+  C64: 64,
+  F64: 64,
+  I64: 64,
+  U64: 64,
 }
 
 /** 27B's header has about 200 kB. */
@@ -48,7 +68,7 @@ function readEntry(name: string, entry: unknown, dataStart: number, fileSize: nu
   const fail = (problem: string): Error => invalidModel(file, `tensor ${quoted(name)} ${problem}`, { tensor: name })
   if (!isObject(entry)) throw fail('is not described by an object')
   const { dtype, shape, data_offsets: offsets } = entry
-  if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype)) throw fail(`has the unknown dtype ${quoted(String(dtype))}`)
+  if (typeof dtype !== 'string' || !Object.hasOwn(dtypeBits, dtype)) throw fail(`has the unknown dtype ${quoted(dtype)}`)
   if (!isSizes(shape) || shape.length > 8) throw fail('has no shape of at most 8 non-negative integers')
   if (!isSizes(offsets) || offsets.length !== 2) throw fail('has no data_offsets [begin, end]')
   const [begin, end] = [offsets[0], offsets[1]]

@@ -46,7 +46,7 @@ export function validateConfig({ text, vision }: GemmaConfig, file: string): voi
   if (text.layerTypes.length !== text.numHiddenLayers) throw fail(`it lists ${text.layerTypes.length} layer types for ${text.numHiddenLayers} layers`)
   if (vision === undefined) return
   checkBounds(vision, visionIntegers, true, file, 'vision ')
-  checkBounds(vision, { layerNormEps: [1e-12, 1e-1] }, false, file, 'vision ')
+  checkBounds<'layerNormEps'>(vision, { layerNormEps: [1e-12, 1e-1] }, false, file, 'vision ')
   if (vision.hiddenSize % vision.numAttentionHeads !== 0) throw fail(`vision hiddenSize ${vision.hiddenSize} does not divide by its ${vision.numAttentionHeads} heads`)
   const side = vision.imageSize / vision.patchSize
   const pooled = Math.sqrt(vision.mmTokensPerImage)

@@ -1,0 +1,78 @@
+// `npm test`: every check of the repository, one after another; goes on after a failure and ends with the totals.
+//   --require-model   the real Gemma 3 270M must be there (CI); else its tests are skipped with the reason printed
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { fetchModel } from './model-fetch.ts'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const requireModel = process.argv.includes('--require-model')
+const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}` }
+
+let passed = 0
+let failed = 0
+const notes: string[] = []
+
+/** Runs a command as one check. */
+function check(name: string, command: string, ...args: readonly string[]): void {
+  console.log(`\n— ${name}: ${command} ${args.join(' ')}`)
+  const start = performance.now()
+  const { status, error } = spawnSync(command, args, { cwd: root, env, stdio: 'inherit' })
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  if (status === 0) passed++
+  else failed++
+  console.log(`— ${name} ${status === 0 ? 'passed' : `FAILED (${error?.message ?? `exit ${status}`})`} in ${seconds} s`)
+}
+
+interface VitestReport {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTotalTests: number
+  readonly numFailedTestSuites: number
+}
+
+/** Runs all vitest tests and adds their counts. */
+function runTests(): void {
+  const reportFile = join(mkdtempSync(join(tmpdir(), 'facet-test-')), 'report.json')
+  console.log('\n— tests: vitest run')
+  const { status } = spawnSync('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`], { cwd: root, env, stdio: 'inherit' })
+  try {
+    const report: VitestReport = JSON.parse(readFileSync(reportFile, 'utf8'))
+    passed += report.numPassedTests
+    failed += report.numFailedTests
+    const ran = report.numPassedTests + report.numFailedTests
+    if (report.numPendingTests > 0) notes.push(`${report.numPendingTests} tests skipped: their reasons are in the names above`)
+    if (status !== 0 && report.numFailedTests === 0) failed++ // a file that could not even be loaded
+    if (ran === 0) failed++
+  } catch (error) {
+    console.error(`vitest left no report: ${String(error)}`)
+    failed++
+  }
+}
+
+check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')
+check('types of the scripts', 'tsc', '-p', 'scripts/tsconfig.json')
+check('lint', 'oxlint', '--deny-warnings')
+check('boundaries between packages', 'turbo', 'boundaries')
+
+console.log('\n— the real Gemma 3 270M')
+try {
+  console.log(`found at ${await fetchModel()}`)
+} catch (error) {
+  const reason = error instanceof Error ? error.message : String(error)
+  console.log(`not available: ${reason}`)
+  if (requireModel) failed++
+  else notes.push('tests on the real model are skipped: it could not be fetched (see above)')
+}
+
+runTests()
+check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')
+check('packages as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/pack-check.ts')
+
+for (const note of notes) console.log(`note: ${note}`)
+console.log(`\n${passed} passed, ${failed} failed`)
+process.exitCode = failed > 0 ? 1 : 0
