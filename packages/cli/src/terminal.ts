@@ -31,3 +31,17 @@ export function onInterrupt(handler: () => void): Disposable {
     },
   }
 }
+
+/**
+ * Keeps Ctrl-C from ending the program between two `onInterrupt`s: without any listener, the system would end it at once.
+ * What is pressed in between reaches the next listener, as long as nothing but promises of our own is awaited.
+ */
+export function holdInterrupts(): Disposable {
+  const listener = (): void => {}
+  process.on('SIGINT', listener)
+  return {
+    [Symbol.dispose]: () => {
+      process.off('SIGINT', listener)
+    },
+  }
+}

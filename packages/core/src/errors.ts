@@ -36,6 +36,6 @@ export class GemmaError extends Error {
   /** True for a GemmaError (with this code), also one that another copy of this package made. */
   static is(error: unknown, code?: GemmaErrorCode): error is GemmaError {
     if (typeof error !== 'object' || error === null || !('isGemmaError' in error)) return false
-    return code === undefined || (error as GemmaError).code === code
+    return code === undefined || ('code' in error && error.code === code)
   }
 }

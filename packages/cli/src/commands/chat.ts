@@ -6,7 +6,7 @@ import { loadModel } from '../model.ts'
 import type { AnswerOptions } from '../options.ts'
 import { generateOptions } from '../options.ts'
 import { readMessages } from '../prompt.ts'
-import { note } from '../terminal.ts'
+import { holdInterrupts, note } from '../terminal.ts'
 
 const help = `/reset     forget the conversation
 /context   how full the context is
@@ -17,6 +17,7 @@ Ctrl-C     stop the answer`
 export async function chat(options: AnswerOptions): Promise<void> {
   const interactive = process.stdin.isTTY
   const quiet = options.quiet ?? false
+  using _ = holdInterrupts()
   await using gemma = await loadModel(options)
   if (interactive && !quiet) note(`${gemma.name} on ${gemma.device.device}. /help lists the commands.`)
   let session = newSession(gemma, options)

@@ -4,6 +4,7 @@ import { exitCodes, usageError } from '../errors.ts'
 import { loadModel } from '../model.ts'
 import type { AnswerOptions } from '../options.ts'
 import { generateOptions } from '../options.ts'
+import { holdInterrupts } from '../terminal.ts'
 
 export interface RunOptions extends AnswerOptions {
   readonly raw?: boolean
@@ -14,6 +15,7 @@ export async function run(argument: string | undefined, options: RunOptions): Pr
   if (argument === undefined && process.stdin.isTTY) throw usageError('Say what to answer: facet run "prompt".')
   const prompt = argument ?? (await text(process.stdin))
   if (prompt === '' && options.raw !== true) throw usageError('The prompt is empty. Say what to answer: facet run "prompt".')
+  using _ = holdInterrupts()
   await using gemma = await loadModel(options)
   const defaults = generateOptions(options)
   const stream = options.raw === true ? gemma.generate(prompt, defaults) : gemma.chat().send(prompt, defaults)

@@ -4,12 +4,12 @@ import { checkStep } from './check-step.ts'
 
 export interface PlanBuilder {
   /** Declares a buffer, or returns the same one again if it is declared alike. */
-  buffer(role: BufferRole, name: BufferName, dtype: DType, shape: readonly Dim[]): BufferName
+  readonly buffer: (role: BufferRole, name: BufferName, dtype: DType, shape: readonly Dim[]) => BufferName
   /** Steps may be added only inside a section. */
-  section(name: string, body: () => void): void
+  readonly section: (name: string, body: () => void) => void
   /** @throws GemmaError `internal` where a shape or type does not fit: the plan's author made a mistake. */
-  step(step: Step): void
-  build(): Plan
+  readonly step: (step: Step) => void
+  readonly build: () => Plan
 }
 
 /** Collects a plan and checks every step against the declared shapes as it is added. */

@@ -93,10 +93,9 @@ async function traceRows(model: TextModel, cache: KvCache, options: TraceOptions
       ...(hidden && { onSection: async (section: string) => keep(section) }),
       ...(signal && { signal }),
     })
-    for (let r = 0; everyRow && r < rows; r++) {
-      const wanted = logits === 'last' ? last && r === rows - 1 : true
-      if (!wanted) continue
-      row = await model.readLogits(r)
+    const firstRead = logits === 'last' ? (last ? rows - 1 : rows) : 0
+    for (let r = firstRead; r < rows; r++) {
+      row = await model.readLogits(everyRow ? r : 0)
       allLogits?.set(row, (from + r) * vocabSize)
       if (top === 0) continue
       const best = candidatesOf(row, undefined, top)
@@ -104,7 +103,6 @@ async function traceRows(model: TextModel, cache: KvCache, options: TraceOptions
       topLogits?.set(best.logits, (from + r) * top)
       if (logSumExp !== undefined) logSumExp[from + r] = best.logSumExp
     }
-    if (last && !everyRow) row = await model.readLogits()
     onProgress?.({ phase: 'trace', loaded: from + rows, total: rowsTotal + greedy })
   }
   if (logits === 'last') f32('logits', 1, vocabSize).set(row)

@@ -54,7 +54,7 @@ function rewrite<Op extends StepOp>(op: Op, fault: string, change: (step: StepOf
             await executable.run(args)
             await tamper(after)
           },
-          dispose: executable.dispose,
+          dispose: () => executable.dispose(),
         }
       }),
   }

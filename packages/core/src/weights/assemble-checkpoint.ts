@@ -11,6 +11,8 @@ import { validateConfig } from './validate-config.ts'
 
 export interface CheckpointParts {
   readonly name: string
+  /** For error messages: the file's or folder's whole name. */
+  readonly file: string
   readonly format: Checkpoint['format']
   readonly config: GemmaConfig
   readonly stored: ReadonlyMap<string, StoredTensor>
@@ -22,14 +24,14 @@ export interface CheckpointParts {
 }
 
 /** @throws GemmaError `invalid-model` where the configuration is unsound, or tensors are missing or do not fit it. */
-export function assembleCheckpoint({ name, format, config, stored, chatTemplate, generation, buildTokenizer, sources }: CheckpointParts): Checkpoint {
-  validateConfig(config, name)
+export function assembleCheckpoint({ name, file, format, config, stored, chatTemplate, generation, buildTokenizer, sources }: CheckpointParts): Checkpoint {
+  validateConfig(config, file)
   const tensors = new Map(Array.from(stored, ([key, { info }]) => [key, info]))
-  requireTensors(tensors, config, name)
+  requireTensors(tensors, config, file)
   let tokenizer: Promise<Tokenizer> | undefined
   let closed: Promise<void> | undefined
   const checkOpen = (): void => {
-    if (closed !== undefined) throw new GemmaError('disposed', `${name} was closed. Open the model again.`)
+    if (closed !== undefined) throw new GemmaError('disposed', `${file} was closed. Open the model again.`)
   }
   return {
     name,
@@ -41,7 +43,7 @@ export function assembleCheckpoint({ name, format, config, stored, chatTemplate,
     read: async function* (tensorName, signal) {
       signal?.throwIfAborted()
       const tensor = stored.get(tensorName)
-      if (tensor === undefined) throw invalidModel(name, `there is no tensor ${quoted(tensorName)}`, { tensor: tensorName })
+      if (tensor === undefined) throw invalidModel(file, `there is no tensor ${quoted(tensorName)}`, { tensor: tensorName })
       checkOpen()
       yield* rowSlices(tensor, signal)
     },

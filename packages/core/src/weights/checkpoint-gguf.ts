@@ -40,7 +40,8 @@ export async function openGguf(source: Source, { signal, mmproj }: OpenGgufOptio
     const template = metadata.get('tokenizer.chat_template')
     const name = metadata.get('general.name')
     return assembleCheckpoint({
-      name: typeof name === 'string' && name !== '' ? name : fileNameOf(source.name),
+      name: typeof name === 'string' && name !== '' ? name.slice(0, 200) : fileNameOf(source.name),
+      file: source.name,
       format: 'gguf',
       config,
       stored,

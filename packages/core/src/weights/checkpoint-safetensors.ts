@@ -20,12 +20,14 @@ export interface OpenSafetensorsOptions {
 }
 
 const shardLimit = 1024
+const whatToPass = 'Pass a folder with config.json, model.safetensors and tokenizer.json, or a .gguf file.'
 
 /** Opens a model folder in Hugging Face's form. @throws GemmaError `invalid-model`, `unsupported-model` */
 export async function openSafetensors(folder: Folder, { signal, weightsFile }: OpenSafetensorsOptions = {}): Promise<Checkpoint> {
   const json = await readJsonFile(folder, 'config.json', signal)
   if (json === undefined) {
-    throw invalidModel(folder.name, 'there is no config.json', {}, 'Pass a folder with config.json, model.safetensors and tokenizer.json, or a .gguf file.')
+    const address = /^https?:/.test(folder.name) ? " On Hugging Face, a folder's address ends with /resolve/main/." : ''
+    throw invalidModel(folder.name, 'there is no config.json', {}, whatToPass + address)
   }
   const { text, vision } = configFromHf(json, `${folder.name}: config.json`)
   const sources: Source[] = []
@@ -36,6 +38,7 @@ export async function openSafetensors(folder: Folder, { signal, weightsFile }: O
     const hasVision = vision !== undefined && Array.from(stored.keys()).some((name) => name.startsWith('vision_tower.'))
     return assembleCheckpoint({
       name: fileNameOf(folder.name),
+      file: folder.name,
       format: 'safetensors',
       config: hasVision ? { text: { ...text, vocabSize }, vision } : { text: { ...text, vocabSize } },
       stored,
@@ -95,7 +98,7 @@ async function readIndex(folder: Folder, signal: AbortSignal | undefined): Promi
   const fileName = 'model.safetensors.index.json'
   const index = await readJsonFile(folder, fileName, signal)
   if (index === undefined) {
-    throw invalidModel(folder.name, `there is neither model.safetensors nor ${fileName}`, {}, 'Pass a folder with config.json, model.safetensors and tokenizer.json, or a .gguf file.')
+    throw invalidModel(folder.name, `there is neither model.safetensors nor ${fileName}`, {}, whatToPass)
   }
   const file = `${folder.name}: ${fileName}`
   const map = index['weight_map']

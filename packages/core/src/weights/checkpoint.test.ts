@@ -13,7 +13,8 @@ import type { Checkpoint, RowSlice } from './checkpoint.ts'
 import { openGguf } from './checkpoint-gguf.ts'
 import { openSafetensors } from './checkpoint-safetensors.ts'
 import { dequantize } from './dequantize.ts'
-import { canonicalMmprojName } from './mmproj-names.ts'
+import type { GgufTensor } from './gguf-reader.ts'
+import { canonicalMmprojName, fcNamesSwapped } from './mmproj-names.ts'
 import { rowSlices } from './row-slices.ts'
 import type { Source } from './source.ts'
 import { storedTensor } from './stored-tensor.ts'
@@ -128,12 +129,19 @@ describe('the demo model', () => {
   })
 })
 
+function biasesOf(up: number, down: number): GgufTensor[] {
+  return Object.entries({ up, down }).map(([part, width]) => ({ name: `v.blk.0.ffn_${part}.bias`, type: { name: 'F32', values: 1, bytes: 4 }, shape: [width], offset: 0, byteLength: 4 * width }))
+}
+
 test('mmproj names, of early files too', () => {
   expect(canonicalMmprojName('v.blk.26.attn_out.bias')).toBe('vision_tower.encoder.layers.26.self_attn.out_proj.bias')
   expect(canonicalMmprojName('v.blk.0.ffn_up.weight')).toBe('vision_tower.encoder.layers.0.mlp.fc1.weight')
   expect(canonicalMmprojName('v.blk.0.ffn_up.weight', true)).toBe('vision_tower.encoder.layers.0.mlp.fc2.weight')
   expect(canonicalMmprojName('v.blk.0.ffn_down.bias', true)).toBe('vision_tower.encoder.layers.0.mlp.fc1.bias')
   expect(canonicalMmprojName('v.class_embd')).toBeUndefined()
+  expect(fcNamesSwapped(biasesOf(4304, 1152), 1152)).toBe(false)
+  expect(fcNamesSwapped(biasesOf(1152, 4304), 1152)).toBe(true)
+  expect(fcNamesSwapped([], 1152)).toBe(false)
 })
 
 const bf16 = (shape: number[], values: number): SafetensorsSpec[string] => ({ dtype: 'BF16', shape, data: new Uint8Array(Uint16Array.from({ length: values }, () => 0x3f00).buffer) })
@@ -319,6 +327,19 @@ describe('rowSlices', () => {
       for await (const _ of rowSlices(big(bigSource(() => {})), controller.signal)) controller.abort(reason)
     })()
     await expect(reading).rejects.toBe(reason)
+  })
+
+  test('a block-quantised matrix that is stored transposed comes as f32', async () => {
+    // Two rows [visionHidden 2, hidden 32] of Q8_0 with d = 1 and d = 2, and q = 0 … 31.
+    const quants = Array.from({ length: 32 }, (_, q) => q)
+    const source = bufferSource(Uint8Array.of(0, 0x3c, ...quants, 0, 0x40, ...quants))
+    const tensor = storedTensor({ name: 'multi_modal_projector.mm_input_projection_weight', type: 'q8_0', shape: [2, 32], source, offset: 0, format: 'gguf' })
+    expect(tensor.info).toMatchObject({ type: 'f32', shape: [32, 2], byteLength: 256 })
+    for await (const { row: first, rows, bytes } of rowSlices(tensor)) {
+      expect([first, rows]).toEqual([0, 32])
+      expect([...new Float32Array(bytes.buffer)]).toEqual(Array.from({ length: 32 }, (_, q) => [q, 2 * q]).flat())
+    }
+    expect.assertions(3)
   })
 
   test('a failing read ahead surfaces when its turn comes', async () => {

@@ -15,5 +15,5 @@ export function unsupportedModel(file: string, problem: string, fix: string, det
 export function quoted(value: unknown): string {
   if (typeof value === 'object' && value !== null) return 'a list or object'
   if (typeof value !== 'string') return String(value)
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
+  return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value)
 }

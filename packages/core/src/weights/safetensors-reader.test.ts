@@ -9,7 +9,7 @@ import type { SafetensorsTensor } from './safetensors-reader.ts'
 const open = async (bytes: Uint8Array): Promise<SafetensorsTensor[]> => await readSafetensorsHeader(bufferSource(bytes, 'model.safetensors'))
 const header = async (json: unknown, dataBytes: number): Promise<SafetensorsTensor[]> => await open(safetensorsOf(JSON.stringify(json), [new Uint8Array(dataBytes)]))
 
-const entry = (begin: number, end: number, shape: unknown = [1], dtype: unknown = 'F32'): unknown => ({ dtype, shape, data_offsets: [begin, end] })
+const tensorEntry = (begin: number, end: number, shape: unknown = [1], dtype: unknown = 'F32'): unknown => ({ dtype, shape, data_offsets: [begin, end] })
 
 describe('safetensors header', () => {
   test('tensors by place', async () => {
@@ -32,19 +32,19 @@ describe('safetensors header', () => {
   const cases: [name: string, json: unknown, dataBytes: number, message: RegExp][] = [
     ['no object', [], 0, /no object/],
     ['an entry that is no object', { a: 5 }, 0, /"a" is not described/],
-    ['an unknown dtype', { a: entry(0, 4, [1], 'F5') }, 4, /unknown dtype "F5"/],
-    ['a dtype that is no string', { a: entry(0, 4, [1], 7) }, 4, /unknown dtype 7/],
-    ['a negative size', { a: entry(0, 4, [-1]) }, 4, /no shape/],
-    ['a fractional size', { a: entry(0, 4, [0.5]) }, 4, /no shape/],
-    ['nine dimensions', { a: entry(0, 4, [1, 1, 1, 1, 1, 1, 1, 1, 1]) }, 4, /no shape/],
-    ['a product that overflows', { a: entry(0, 4, [2 ** 40, 2 ** 40]) }, 4, /impossible shape/],
-    ['offsets that do not fit the shape', { a: entry(0, 8) }, 8, /has 4 bytes/],
-    ['offsets in the wrong order', { a: entry(4, 0) }, 4, /has 4 bytes/],
+    ['an unknown dtype', { a: tensorEntry(0, 4, [1], 'F5') }, 4, /unknown dtype "F5"/],
+    ['a dtype that is no string', { a: tensorEntry(0, 4, [1], 7) }, 4, /unknown dtype 7/],
+    ['a negative size', { a: tensorEntry(0, 4, [-1]) }, 4, /no shape/],
+    ['a fractional size', { a: tensorEntry(0, 4, [0.5]) }, 4, /no shape/],
+    ['nine dimensions', { a: tensorEntry(0, 4, [1, 1, 1, 1, 1, 1, 1, 1, 1]) }, 4, /no shape/],
+    ['a product that overflows', { a: tensorEntry(0, 4, [2 ** 40, 2 ** 40]) }, 4, /impossible shape/],
+    ['offsets that do not fit the shape', { a: tensorEntry(0, 8) }, 8, /has 4 bytes/],
+    ['offsets in the wrong order', { a: tensorEntry(4, 0) }, 4, /has 4 bytes/],
     ['three offsets', { a: { dtype: 'F32', shape: [1], data_offsets: [0, 4, 8] } }, 4, /no data_offsets/],
-    ['an end beyond the file', { a: entry(0, 4), b: entry(4, 8) }, 4, /"b" ends at byte/],
-    ['overlap', { a: entry(0, 8, [2]), b: entry(4, 8) }, 8, /"b" overlaps/],
-    ['a gap', { a: entry(0, 4), b: entry(8, 12) }, 12, /gap of 4 bytes before tensor "b"/],
-    ['bytes behind the last tensor', { a: entry(0, 4) }, 8, /4 bytes follow/],
+    ['an end beyond the file', { a: tensorEntry(0, 4), b: tensorEntry(4, 8) }, 4, /"b" ends at byte/],
+    ['overlap', { a: tensorEntry(0, 8, [2]), b: tensorEntry(4, 8) }, 8, /"b" overlaps/],
+    ['a gap', { a: tensorEntry(0, 4), b: tensorEntry(8, 12) }, 12, /gap of 4 bytes before tensor "b"/],
+    ['bytes behind the last tensor', { a: tensorEntry(0, 4) }, 8, /4 bytes follow/],
   ]
   test.each(cases)('%s', async (_, json, dataBytes, message) => {
     const error = await failure(header(json, dataBytes))
