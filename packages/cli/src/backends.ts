@@ -14,7 +14,7 @@ type Loader = (choice: BackendChoice) => Promise<BackendFactory>
 const loaders: Readonly<Record<BackendName, Loader>> = {
   reference: async ({ threads }) => {
     if (threads !== undefined && threads !== 1) {
-      throw new GemmaError('invalid-argument', 'The reference backend runs on one thread. Leave --threads out, or choose another backend.')
+      throw new GemmaError('unsupported', 'The reference backend runs on one thread. Leave --threads out, or choose another backend.')
     }
     const { reference } = await import('@facetjs/core/reference')
     return reference()

@@ -13,7 +13,7 @@ import { onInterrupt } from './terminal.ts'
 export function modelLocation({ model }: ModelOptions): string {
   if (model === undefined) return fileURLToPath(demoModel.gguf)
   if (model.startsWith('hf:')) {
-    throw new GemmaError('invalid-argument', `Downloading "${model}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
+    throw new GemmaError('unsupported', `Downloading "${model}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
   }
   return model
 }

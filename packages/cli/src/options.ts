@@ -39,7 +39,7 @@ export function addBackendOptions(command: Command, numerics?: Numerics): Comman
 export function addAnswerOptions(command: Command): Command {
   return addBackendOptions(addModelOption(command))
     .option('--context <tokens>', 'tokens that prompt and answer may take together', integer(1))
-    .option('--temperature <number>', "0 takes the likeliest token each time (default: the model's)", decimal(0))
+    .option('--temperature <number>', '0 takes the likeliest token each time (default: what the model asks for)', decimal(0))
     .option('--top-k <count>', 'sample among the k likeliest tokens; 0: all', integer(0))
     .option('--top-p <number>', 'sample among the likeliest tokens of this total probability', decimal(0, 1))
     .option('--min-p <number>', 'drop tokens less likely than this share of the likeliest', decimal(0, 1))

@@ -11,6 +11,7 @@ export type GemmaErrorCode =
   | 'invalid-chat'
   | 'invalid-model'
   | 'out-of-memory'
+  | 'unsupported'
   | 'unsupported-model'
 
 export interface GemmaErrorOptions {

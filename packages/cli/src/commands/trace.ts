@@ -31,7 +31,7 @@ export async function trace(options: TraceOptions): Promise<void> {
   const { backend: name, threads, greedy, out, quiet = false } = options
   if ((options.ids === undefined) === (options.idsFile === undefined)) throw usageError('Give either --ids 2,5,7 or --ids-file ids.json.')
   if (options.pixels !== undefined) {
-    throw new GemmaError('invalid-argument', 'Pictures are not there yet: this version computes the text model only. Leave --pixels out.')
+    throw new GemmaError('unsupported', 'Pictures are not there yet: this version computes the text model only. Leave --pixels out.')
   }
   const ids = options.ids ?? (await readIds(options.idsFile ?? ''))
   const backend = await loadBackend({ name, ...(threads === undefined ? {} : { threads }) })

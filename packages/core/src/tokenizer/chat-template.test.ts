@@ -115,6 +115,7 @@ describe("a model's own template", () => {
   })
   test.each([
     ['another word', source.replace("'<start_of_turn>model", "'<start_of_turn>assistant")],
+    ['another letter', source.replace("'<start_of_turn>model", "'<start_of_turn>modem")],
     ['a lost newline', source.replace("'<end_of_turn>\n'", "'<end_of_turn>'")],
     ['a space that shows', source.replace('{%- endif -%}\n', '{%- endif %} x\n')],
     ['no trim', source.replace(' | trim', '')],

@@ -37,6 +37,21 @@ test('a word that a fine-tune added is one token, also in protected text; its co
   expect(tokenizer.decode(ids)).toBe('Facet<tool_call>')
 })
 
+test('neither merging nor a single character makes a control token of protected text', () => {
+  const tokenizer = tokenizerFromJson(
+    changed(({ model, added_tokens: added }) => {
+      model.vocab['<x'] = 1024
+      model.merges.push(['<', 'x'], ['<x', '>'])
+      added.push({ id: 1025, content: '<x>', special: true }, { id: 1026, content: '§', special: true })
+    }),
+  )
+  expect(tokenizer.encode('<x>§')).toEqual([1025, 1026])
+  const ids = tokenizer.encode('<x>§', { controls: false })
+  expect(ids.slice(0, 2)).toEqual([1024, tokenizer.idOf('>')])
+  expect(ids.filter((id) => tokenizer.isControl(id))).toEqual([])
+  expect(tokenizer.decode(ids)).toBe('<x>§')
+})
+
 test('ids may leave gaps', () => {
   const tokenizer = tokenizerFromJson(changed(({ added_tokens: added }) => void added.push({ id: 1100, content: '<late>', special: true })))
   expect(tokenizer.encode('<late>')).toEqual([1100])

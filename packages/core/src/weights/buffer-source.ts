@@ -11,7 +11,7 @@ export function bufferSource(bytes: Uint8Array | ArrayBuffer, name = 'model byte
     read: async (offset, length, signal) => {
       signal?.throwIfAborted()
       if (offset + length > all.length) throw cutShort(name, all.length, offset, length)
-      return all.slice(offset, offset + length)
+      return new Uint8Array(all.subarray(offset, offset + length)) // a copy: slice() of Node's Buffer would share the bytes
     },
     close: async () => {},
   }

@@ -13,8 +13,6 @@ import type { Checkpoint, RowSlice } from './checkpoint.ts'
 import { openGguf } from './checkpoint-gguf.ts'
 import { openSafetensors } from './checkpoint-safetensors.ts'
 import { dequantize } from './dequantize.ts'
-import type { GgufTensor } from './gguf-reader.ts'
-import { canonicalMmprojName, fcNamesSwapped } from './mmproj-names.ts'
 import { rowSlices } from './row-slices.ts'
 import type { Source } from './source.ts'
 import { storedTensor } from './stored-tensor.ts'
@@ -127,21 +125,6 @@ describe('the demo model', () => {
     expect((await checkpoint.tokenizer()).size).toBe(1024)
     await checkpoint.close()
   })
-})
-
-function biasesOf(up: number, down: number): GgufTensor[] {
-  return Object.entries({ up, down }).map(([part, width]) => ({ name: `v.blk.0.ffn_${part}.bias`, type: { name: 'F32', values: 1, bytes: 4 }, shape: [width], offset: 0, byteLength: 4 * width }))
-}
-
-test('mmproj names, of early files too', () => {
-  expect(canonicalMmprojName('v.blk.26.attn_out.bias')).toBe('vision_tower.encoder.layers.26.self_attn.out_proj.bias')
-  expect(canonicalMmprojName('v.blk.0.ffn_up.weight')).toBe('vision_tower.encoder.layers.0.mlp.fc1.weight')
-  expect(canonicalMmprojName('v.blk.0.ffn_up.weight', true)).toBe('vision_tower.encoder.layers.0.mlp.fc2.weight')
-  expect(canonicalMmprojName('v.blk.0.ffn_down.bias', true)).toBe('vision_tower.encoder.layers.0.mlp.fc1.bias')
-  expect(canonicalMmprojName('v.class_embd')).toBeUndefined()
-  expect(fcNamesSwapped(biasesOf(4304, 1152), 1152)).toBe(false)
-  expect(fcNamesSwapped(biasesOf(1152, 4304), 1152)).toBe(true)
-  expect(fcNamesSwapped([], 1152)).toBe(false)
 })
 
 const bf16 = (shape: number[], values: number): SafetensorsSpec[string] => ({ dtype: 'BF16', shape, data: new Uint8Array(Uint16Array.from({ length: values }, () => 0x3f00).buffer) })

@@ -45,6 +45,26 @@ describe('configFromHf', () => {
     expect(multimodal(hub4b)).toEqual(gemmaSizes['4b'])
   })
 
+  test('class defaults of every text field (spec §1.4)', () => {
+    expect(configFromHf({ model_type: 'gemma3_text' }).text).toEqual({
+      vocabSize: 262208,
+      hiddenSize: 2304,
+      intermediateSize: 9216,
+      numHiddenLayers: 26,
+      numAttentionHeads: 8,
+      numKeyValueHeads: 4,
+      headDim: 256,
+      queryPreAttnScalar: 256,
+      slidingWindow: 4096,
+      maxPositionEmbeddings: 131072,
+      rmsNormEps: 1e-6,
+      ropeTheta: 1e6,
+      ropeLocalBaseFreq: 1e4,
+      ropeScalingFactor: 1,
+      layerTypes: layerTypesOf(26),
+    })
+  })
+
   test('transformers 5: rope_parameters and layer_types', () => {
     const { rope_scaling: _, ...rest } = hub27b
     const text = configFromHf({

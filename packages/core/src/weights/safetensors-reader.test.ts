@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest'
 import { failure } from '../testing/failure.ts'
 import { safetensorsOf, writeSafetensors } from '../testing/safetensors-writer.ts'
 import { bufferSource } from './buffer-source.ts'
-import { canonicalSafetensorsName } from './safetensors-names.ts'
 import { readSafetensorsHeader } from './safetensors-reader.ts'
 import type { SafetensorsTensor } from './safetensors-reader.ts'
 
@@ -71,28 +70,5 @@ describe('safetensors header', () => {
     const bytes = safetensorsOf('{"a":1}')
     bytes[10] = 0xff
     expect((await failure(open(bytes))).message).toMatch(/no JSON/)
-  })
-})
-
-describe('canonical names', () => {
-  test.each([
-    ['model.embed_tokens.weight', 'embed_tokens.weight'],
-    ['embed_tokens.weight', 'embed_tokens.weight'],
-    ['language_model.model.layers.3.mlp.up_proj.weight', 'layers.3.mlp.up_proj.weight'],
-    ['model.language_model.layers.3.mlp.up_proj.weight', 'layers.3.mlp.up_proj.weight'],
-    ['model.layers.3.self_attn.q_norm.weight', 'layers.3.self_attn.q_norm.weight'],
-    ['language_model.model.norm.weight', 'norm.weight'],
-    ['vision_tower.vision_model.encoder.layers.0.mlp.fc1.bias', 'vision_tower.encoder.layers.0.mlp.fc1.bias'],
-    ['model.vision_tower.vision_model.post_layernorm.weight', 'vision_tower.post_layernorm.weight'],
-    ['model.vision_tower.embeddings.patch_embedding.weight', 'vision_tower.embeddings.patch_embedding.weight'],
-    ['vision_tower.embeddings.position_embedding.weight', 'vision_tower.embeddings.position_embedding.weight'],
-    ['model.multi_modal_projector.mm_soft_emb_norm.weight', 'multi_modal_projector.mm_soft_emb_norm.weight'],
-    ['multi_modal_projector.mm_input_projection_weight', 'multi_modal_projector.mm_input_projection_weight'],
-    ['lm_head.weight', undefined],
-    ['language_model.lm_head.weight', undefined],
-    ['vision_tower.vision_model.head.probe', undefined],
-    ['layers.01.input_layernorm.weight', undefined],
-  ])('%s', (name, canonical) => {
-    expect(canonicalSafetensorsName(name)).toBe(canonical)
   })
 })
