@@ -3,7 +3,7 @@ import { defineConfig } from 'tsup'
 export default defineConfig({
   entry: {
     index: 'src/index.ts',
-    backend: 'src/backend.ts',
+    'backend-api': 'src/backend-api.ts',
     inspect: 'src/inspect.ts',
     'reference/index': 'src/reference/index.ts',
     'testing/index': 'src/testing/index.ts',

@@ -20,6 +20,11 @@ export type {
   Usage,
   UserContent,
 } from './session/types.ts'
+export { connectGemma, type GemmaClient, type WorkerLoadOptions } from './session/worker/connect.ts'
+export type { BackendTable } from './session/worker/first-available.ts'
+export type { EmitterPort, EventTargetPort, MessagePortLike } from './session/worker/port.ts'
+export type { WorkerModel } from './session/worker/protocol.ts'
+export { type GemmaServer, serveGemma, type ServeOptions } from './session/worker/serve.ts'
 export { type ChatMessage, type ChatTemplate, type ContentPart, createChatTemplate } from './tokenizer/chat-template.ts'
 export type { StreamDecoder, Tokenizer } from './tokenizer/tokenizer.ts'
 export type { Checkpoint, GenerationDefaults, TensorInfo } from './weights/checkpoint.ts'

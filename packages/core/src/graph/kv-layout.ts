@@ -1,6 +1,6 @@
 import type { LayerType, TextConfig } from './config.ts'
 
-/** Slots are allocated in multiples of this, so that kernels may read whole blocks. */
+/** Rings shorter than the context have a multiple of this many slots. */
 const SLOT_BLOCK = 64
 
 /** How many positions each layer remembers. Position p lives in slot p mod capacity. */

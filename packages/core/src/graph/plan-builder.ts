@@ -64,3 +64,17 @@ export function slicePlan(plan: Plan, begin: number, end: number): Plan {
 export function buffersOf(step: Step): BufferName[] {
   return Object.entries(step).flatMap(([field, value]) => (field !== 'op' && field !== 'activation' && typeof value === 'string' ? [value] : []))
 }
+
+/** Names of the buffers that a step writes; it reads all others that it touches (and some of these). */
+export function writtenBy(step: Step): BufferName[] {
+  switch (step.op) {
+    case 'normRopeStore':
+      return [step.q, step.kCache, step.vCache]
+    case 'attention':
+      return step.probabilities === undefined ? [step.out] : [step.out, step.probabilities]
+    case 'topK':
+      return [step.ids, step.values, step.logSumExp]
+    default:
+      return [step.out]
+  }
+}

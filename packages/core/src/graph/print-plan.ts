@@ -25,7 +25,7 @@ function printStep(step: Step, buffers: ReadonlyMap<string, BufferDecl>): string
   const { op, ...fields } = step
   const out = 'out' in fields ? [show(fields.out)] : []
   const rest = Object.entries(fields).flatMap(([field, value]) =>
-    field === 'out' ? [] : [field === 'x' || field === field.toUpperCase() ? show(value) : `${field} ${show(value)}`],
+    field === 'out' ? [] : [field === 'x' ? show(value) : `${field} ${show(value)}`],
   )
   return `${op.padEnd(14)} ${[...out, rest.join(', ')].join(' ← ')}`
 }

@@ -34,7 +34,7 @@ describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like'])('HF fixture %s'
       if (want.dtype === 'I32') {
         expect([...(have?.data ?? [])], tensor).toEqual([...want.data])
       } else {
-        const worst = want.data.reduce((max, value, i) => Math.max(max, Math.abs(value - (have?.data[i] ?? NaN))), 0)
+        const worst = Array.from(want.data).reduce((max, value, i) => Math.max(max, Math.abs(value - (have?.data[i] ?? NaN))), 0)
         expect(worst, tensor).toBeLessThanOrEqual(1e-4)
       }
     }

@@ -16,7 +16,7 @@ export interface Logprobs {
 /**
  * Log-probabilities of the model's own distribution.
  *
- * @param candidates of the raw logits: no adjustments, no mask.
+ * @param candidates of the raw logits: no adjustments; masked or not, as the distribution is meant.
  * @param alternatives how many; fewer come back when the vocabulary is smaller.
  * @returns `incomplete` when the candidates lack the chosen token or are too few.
  */

@@ -2,7 +2,7 @@ import { GemmaError } from '../errors.ts'
 
 /** How the next token is chosen. The filters work in the order of HF transformers: temperature, topK, topP, minP. */
 export interface SamplingOptions {
-  /** Divides the logits. Default 1; 0 always takes the best token (greedy). */
+  /** Divides the logits; 0 always takes the best token (greedy). */
   readonly temperature?: number
   /** Only the k best tokens, ties with the k-th included. 0 or absent: off. */
   readonly topK?: number

@@ -49,7 +49,10 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     resolved.signal?.throwIfAborted()
     const { closing, prompt } = promptAfter(user)
     let kept = exchanges.map((exchange, i) => (i === exchanges.length - 1 ? [...exchange, ...closing] : exchange))
-    opening ??= model.openCache()
+    opening ??= model.openCache().catch((error: unknown) => {
+      opening = undefined // the next send may find more memory
+      throw error
+    })
     const result = await generate({
       model,
       tokenizer,
@@ -83,6 +86,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
       if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
       const user: ChatMessage = { role: 'user', content: userContent(content) }
+      refuseImages([user])
       running = createGenerationStream(async (emit, stopped) => {
         try {
           return await answerTo(user, sendOptions, emit, stopped)
@@ -112,10 +116,12 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   return session
 }
 
-function initialMessages({ system, messages = [] }: ChatOptions): ChatMessage[] {
+/** @throws GemmaError `invalid-chat` where this is not a conversation to go on from. */
+export function initialMessages({ system, messages = [] }: ChatOptions): ChatMessage[] {
   if (system !== undefined && messages[0]?.role === 'system') {
     throw new GemmaError('invalid-chat', 'Both `system` and a system message were given. Give one of them.')
   }
+  refuseImages(messages)
   const last = messages.at(-1)
   if (last !== undefined && last.role !== 'assistant' && last.role !== 'model' && last.role !== 'system') {
     throw new GemmaError('invalid-chat', `The conversation to go on from ends with a message of role ${JSON.stringify(last.role)}. End it with an assistant message; send() adds the user's.`)
@@ -123,7 +129,16 @@ function initialMessages({ system, messages = [] }: ChatOptions): ChatMessage[] 
   return system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
 }
 
-function userContent(content: UserContent): ChatMessage['content'] {
+/** @throws GemmaError `unsupported`: an image would be a lone token without its rows. */
+export function refuseImages(messages: readonly ChatMessage[]): void {
+  const isImage = (part: unknown): boolean => typeof part === 'object' && part !== null && 'type' in part && part.type === 'image'
+  if (Array.isArray(messages) && messages.some((message) => Array.isArray(message?.content) && message.content.some(isImage))) {
+    throw new GemmaError('unsupported', 'Images are not there yet: this version computes the text model only. Send text.')
+  }
+}
+
+export function userContent(content: UserContent): ChatMessage['content'] {
+  if (typeof content !== 'string' && !Array.isArray(content)) throw new GemmaError('invalid-chat', 'The message has no content. Give a string or a list of parts.')
   return typeof content === 'string' ? content : content.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part))
 }
 
@@ -139,14 +154,8 @@ function dropOldest(exchanges: readonly Exchange[], currentLength: number, conte
   return used() < contextLength ? [...head, ...rest] : undefined
 }
 
-/** The ids that stand for the answer's text: without an end token, and without those that only made up a stop string. */
+/** The ids that stand for the answer's text: without an end token; encoded anew where a stop string cut the text, perhaps within a token. */
 function spokenIds(tokenizer: Tokenizer, { ids, text, stopString }: GenerationResult, endIds: ReadonlySet<number>): readonly number[] {
-  const spoken = ids.filter((id, i) => i < ids.length - 1 || !endIds.has(id))
-  if (stopString === undefined) return spoken
-  const decoder = tokenizer.decoder({ skipControls: true })
-  let length = 0
-  return spoken.filter((id) => {
-    length += decoder.push(id).length
-    return length <= text.length
-  })
+  if (stopString !== undefined) return tokenizer.encode(text, { controls: false })
+  return ids.filter((id, i) => i < ids.length - 1 || !endIds.has(id))
 }

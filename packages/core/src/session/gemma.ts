@@ -4,7 +4,7 @@ import { type ChatTemplate, createChatTemplate } from '../tokenizer/chat-templat
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { isCheckpoint, type ModelInput, openModel } from '../weights/open-model.ts'
-import { createChatSession, type SessionContext } from './chat-session.ts'
+import { createChatSession, refuseImages, type SessionContext } from './chat-session.ts'
 import { generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import { type KvCache, loadTextModel, type TextModel } from './text-model.ts'
@@ -26,8 +26,8 @@ export const Gemma: {
 } = { load }
 
 async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
-  const { signal, onProgress } = options
   checkOptions(options)
+  const { signal, onProgress } = options
   onProgress?.({ phase: 'open', loaded: 0, total: 1 })
   const checkpoint = await openModel(input, signal === undefined ? {} : { signal })
   let backend: Backend | undefined
@@ -60,7 +60,12 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   }
 }
 
-function checkOptions({ contextLength, prefillChunk }: LoadOptions): void {
+function checkOptions(options: LoadOptions | undefined): void {
+  const { backend, numerics, contextLength, prefillChunk } = options ?? {}
+  if (typeof backend?.open !== 'function') throw new GemmaError('invalid-argument', 'No backend was given. Pass one, for example { backend: reference() }.')
+  if (numerics !== undefined && numerics !== 'exact' && numerics !== 'fast') {
+    throw new GemmaError('invalid-argument', `numerics is ${String(numerics)}. Give 'exact' or 'fast'.`)
+  }
   for (const [name, value] of Object.entries({ contextLength, prefillChunk })) {
     if (value !== undefined && !(Number.isInteger(value) && value >= 2)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least 2.`)
   }
@@ -104,8 +109,9 @@ function createGemma({ checkpoint, backend, tokenizer, template, model }: Parts)
         const resolved = resolveOptions(defaults, options)
         resolved.signal?.throwIfAborted()
         const ids = typeof prompt === 'string' ? [...(bos === undefined ? [] : [bos]), ...tokenizer.encode(prompt, { controls: false })] : prompt
-        const cache = idle ?? (await model.openCache())
-        idle = undefined
+        const taken = idle
+        idle = undefined // before anything is awaited: another completion may look for it
+        const cache = taken ?? (await model.openCache())
         try {
           return await generate({ model, tokenizer, cache, prompt: ids, options: resolved, endIds, emit, stopped, makeRoom: (all) => halve(all, model.kv.contextLength) })
         } finally {
@@ -120,6 +126,7 @@ function createGemma({ checkpoint, backend, tokenizer, template, model }: Parts)
     async countTokens(input) {
       checkOpen()
       if (typeof input === 'string') return tokenizer.encode(input, { controls: false }).length
+      refuseImages(input)
       const { text, protect } = template.render(input, { addGenerationPrompt: true })
       return tokenizer.encode(text, { protect }).length
     },

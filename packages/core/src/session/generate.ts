@@ -17,7 +17,7 @@ export interface GenerateArgs {
   readonly options: GenerateOptions
   readonly endIds: ReadonlySet<number>
   readonly emit: (part: StreamPart) => void
-  /** Ends generation gently: what was said stays. */
+  /** Ends generation at once, also within the prompt, but gently: what was said stays. */
   readonly stopped: AbortSignal
   /**
    * With `whenFull: 'slide'`: a shorter sequence to go on from, or undefined if nothing may go. `ids` is prompt and answer so far.
@@ -29,6 +29,7 @@ export interface GenerateArgs {
 export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const { model, tokenizer, cache, options, endIds, emit, stopped } = args
   const { signal } = options
+  const halt = AbortSignal.any(signal === undefined ? [stopped] : [signal, stopped])
   const start = performance.now()
   const contextLength = model.kv.contextLength
   const maxTokens = options.maxTokens ?? Infinity
@@ -55,7 +56,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
       ids,
       {
         head: sampler.next(),
-        ...(signal && { signal }),
+        signal: halt,
         ...(answer.length === 0 && { onProgress: (done: number) => emit({ type: 'prefill', done, total }) }),
       },
       () => sampler.pick(ids.length),
@@ -81,17 +82,19 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   let stopString: string | undefined
   let firstTokenAt = start
   while (answer.length < maxTokens) {
-    if (stopped.aborted) {
-      finishReason = 'stopped'
-      break
-    }
     if (ids.length >= contextLength) {
       const shorter = options.whenFull === 'slide' ? args.makeRoom(ids) : undefined
       if (shorter === undefined) break
       ids = [...shorter]
       reuse()
     }
-    const id = await next()
+    const id = await next().catch((error: unknown) => {
+      if (error !== stopped.reason) throw error
+    })
+    if (id === undefined) {
+      finishReason = 'stopped'
+      break
+    }
     if (answer.length === 0) firstTokenAt = performance.now()
     answer.push(id)
     if (endIds.has(id)) {
@@ -137,9 +140,9 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
 /** The prompt as ids, shortened if the policy allows it. */
 function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[] {
   const { contextLength } = model.kv
+  if (prompt?.length === undefined) throw new GemmaError('invalid-argument', 'The prompt is neither a text nor token ids. Give a string or an array of numbers.')
   if (prompt.length === 0) throw new GemmaError('invalid-argument', 'The prompt is empty and the tokenizer has no <bos>. Give at least one token.')
-  const bad = prompt.find((id) => !Number.isInteger(id) || id < 0 || id >= model.config.vocabSize)
-  if (bad !== undefined) throw new GemmaError('invalid-argument', `Token id ${bad} is not in the vocabulary of ${model.config.vocabSize}. Take ids from this model's tokenizer.`)
+  checkIds(prompt, model.config.vocabSize)
   if (prompt.length < contextLength) return [...prompt]
   const shorter = options.whenFull === 'slide' ? makeRoom(prompt) : undefined
   if (shorter !== undefined && shorter.length < contextLength) return [...shorter]
@@ -148,6 +151,13 @@ function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[]
     `The prompt has ${prompt.length} tokens and the context holds ${contextLength}, one of them for the answer. Load the model with a larger contextLength, shorten the prompt, or pass whenFull: 'slide'.`,
     { details: { promptTokens: prompt.length, contextLength } },
   )
+}
+
+/** @throws GemmaError `invalid-argument` for an id without a row in the embedding table. */
+export function checkIds(ids: readonly number[], vocabSize: number): void {
+  const at = Array.from(ids).findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)
+  if (at === -1) return
+  throw new GemmaError('invalid-argument', `Token id ${ids[at]} (number ${at}) has no row in the model's embedding table of ${vocabSize}. Give ids from 0 to ${vocabSize - 1}.`)
 }
 
 /** Fills in defaults and refuses nonsense before anything runs. Without a temperature: 1 if any sampling option is given, else greedy. */
@@ -162,6 +172,12 @@ export function resolveOptions(...layers: readonly (GenerateOptions | undefined)
   }
   count('maxTokens', 1)
   count('logprobs', 0)
+  if (options.stop !== undefined && typeof options.stop !== 'string' && !Array.isArray(options.stop)) {
+    throw new GemmaError('invalid-argument', `stop is ${String(options.stop)}. Give a string or an array of strings.`)
+  }
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
+    throw new GemmaError('invalid-argument', 'signal is no AbortSignal. Give the signal of an AbortController.')
+  }
   if (options.whenFull !== undefined && options.whenFull !== 'error' && options.whenFull !== 'slide') {
     throw new GemmaError('invalid-argument', `whenFull is ${JSON.stringify(options.whenFull)}. Give 'error' or 'slide'.`)
   }

@@ -185,20 +185,19 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
       const buffers = plan.buffers.filter((buffer) => buffer.role === 'kv')
       const memory = await backend.allocate(buffers, { limits: plan.limits })
       const memories = [weights, workspace, memory]
-      const prefill = await backend.compile(plan, memories)
-      const decode = await backend.compile(decodePlan, memories)
-      return {
-        ids: [],
-        written: 0,
-        memory,
-        prefill,
-        decode,
-        dispose() {
-          prefill.dispose()
-          decode.dispose()
-          memory.dispose()
-        },
+      const executables: Executable[] = []
+      const dispose = (): void => {
+        for (const executable of executables) executable.dispose()
+        memory.dispose()
       }
+      try {
+        for (const each of [plan, decodePlan]) executables.push(await backend.compile(each, memories))
+      } catch (error) {
+        dispose()
+        throw error
+      }
+      const [prefill, decode] = executables
+      return { ids: [], written: 0, memory, prefill, decode, dispose }
     },
     async forward(cache, args) {
       const position = cache.ids.length

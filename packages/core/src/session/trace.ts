@@ -4,6 +4,7 @@ import { textBuffers } from '../graph/text-plan.ts'
 import { candidatesOf } from '../sampling/candidates.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import type { NamedTensors } from '../weights/write-safetensors.ts'
+import { checkIds } from './generate.ts'
 import { type KvCache, loadTextModel, type TextModel } from './text-model.ts'
 import type { LoadProgress } from './types.ts'
 
@@ -26,16 +27,18 @@ export interface TraceOptions {
  * What the model computes for given ids, named as HF names it: `input_ids` i32 [rows]; `hidden.0` (scaled embeddings) … `hidden.L`
  * (after the final norm) [rows, hiddenSize]; `logits` [rows or 1, vocabSize], or `top_ids`, `top_logits` [rows, K] and
  * `logsumexp` [rows]; `greedy` i32 [n].
- * @throws GemmaError `invalid-argument` for ids outside the vocabulary.
+ * @throws GemmaError `invalid-argument` for ids outside the embedding table, or more positions than the model was trained on.
  */
 export async function trace(checkpoint: Checkpoint, factory: BackendFactory, options: TraceOptions): Promise<NamedTensors> {
   const { ids, greedy = 0, signal } = options
-  const { vocabSize } = checkpoint.config.text
-  const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)
-  if (ids.length === 0 || bad !== undefined) {
-    throw new GemmaError('invalid-argument', ids.length === 0 ? 'There are no ids to trace. Give at least one.' : `Token id ${bad} is not in the vocabulary of ${vocabSize}. Take ids from this model's tokenizer.`)
-  }
+  const { vocabSize, maxPositionEmbeddings } = checkpoint.config.text
+  if (ids.length === 0) throw new GemmaError('invalid-argument', 'There are no ids to trace. Give at least one.')
+  checkIds(ids, vocabSize)
+  checkCounts(options)
   const contextLength = ids.length + greedy
+  if (contextLength > maxPositionEmbeddings) {
+    throw new GemmaError('invalid-argument', `${ids.length} ids and ${greedy} more are ${contextLength} positions, but ${checkpoint.name} was trained on ${maxPositionEmbeddings}. Give fewer.`)
+  }
   const backend = await factory.open({ numerics: options.numerics ?? 'exact', ...(signal && { signal }) })
   let model: TextModel
   try {
@@ -50,6 +53,12 @@ export async function trace(checkpoint: Checkpoint, factory: BackendFactory, opt
     return await model.exclusive(() => traceRows(model, cache, options)).finally(() => cache.dispose())
   } finally {
     await model.dispose()
+  }
+}
+
+function checkCounts({ greedy, chunk, logits }: TraceOptions): void {
+  for (const [name, value, least] of [['greedy', greedy, 0], ['chunk', chunk, 1], ['logits', typeof logits === 'string' ? undefined : logits, 1]] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
   }
 }
 

@@ -23,8 +23,11 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void
 }
 
+/**
+ * Without a temperature, here and in the model's own defaults: 1 if topK, topP, minP or seed is given, else 0 (greedy).
+ */
 export interface GenerateOptions extends SamplingOptions {
-  /** Default: what is left of the context. */
+  /** Default: what is left of the context; with `slide`, no limit but the model's own end. */
   readonly maxTokens?: number
   /** Generation ends before the first of these; they are not part of the text. */
   readonly stop?: string | readonly string[]
@@ -42,7 +45,7 @@ export interface GenerateOptions extends SamplingOptions {
 
 export interface TokenLogprob {
   readonly id: number
-  /** The token's own text; `bytes` are exact where a token is part of a character. */
+  /** The token's own text; U+FFFD where a token is only part of a character. */
   readonly text: string
   readonly logprob: number
 }
@@ -93,7 +96,7 @@ export interface GenerationStream extends AsyncIterable<StreamPart> {
   readonly result: Promise<GenerationResult>
   /** Only the text. */
   readonly textStream: AsyncIterable<string>
-  /** Ends generation; what was said stays, and `result` resolves with `stopped`. */
+  /** Ends generation at once, also while the prompt is read; what was said stays, and `result` resolves with `stopped`. */
   stop(): void
 }
 
@@ -118,7 +121,7 @@ export interface Session {
   readonly contextUsage: ContextUsage
   /** One answer at a time. @throws GemmaError `invalid-argument` while another one is running. */
   send(content: UserContent, options?: GenerateOptions): GenerationStream
-  /** An independent session with the same past. */
+  /** An independent session with the same past (after the answer that is running); its own cache is filled at its first `send`. */
   fork(): Promise<Session>
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

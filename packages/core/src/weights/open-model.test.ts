@@ -139,6 +139,7 @@ describe('openModel refuses', () => {
 
   test('addresses that lead nowhere, unknown schemes, no model at all', async () => {
     expect((await failure(openModel(`${base}/missing.gguf`))).message).toMatch(/HTTP 404/)
+    expect((await failure(openModel('http://127.0.0.1:1/%zz.gguf', { retryDelayMs: 1 }))).code).toBe('download-failed')
     expect((await failure(openModel(`${base}/missing/`))).message).toMatch(/no config\.json/)
     expect((await failure(openModel('ftp://example.com/x.gguf'))).message).toMatch(/begin with ftp:/)
     expect((await failure(openModel('http://'))).code).toBe('invalid-argument')

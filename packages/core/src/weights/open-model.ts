@@ -79,8 +79,17 @@ async function openPath(path: string, options: OpenModelOptions): Promise<Checkp
   return await openFile(await fileSource(path), { folder: localFolder(folder), fileName }, options)
 }
 
+/** A part of an address as it reads; as it is where its percent signs mean nothing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
 async function openHttp(url: URL, options: OpenModelOptions): Promise<Checkpoint> {
-  const fileName = decodeURIComponent(url.pathname.replace(/^.*\//, ''))
+  const fileName = decoded(url.pathname.replace(/^.*\//, ''))
   const folder = httpFolder(new URL(`.${url.search}`, url), options)
   if (fileName === '' || fileName.endsWith('.json')) return await openFolder(folder, options)
   return await openFile(await httpSource(url, options), { folder, fileName }, options)

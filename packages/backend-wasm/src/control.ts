@@ -1,0 +1,35 @@
+/** The control block at the start of the heap: words in the order of native/control.h. */
+export const control = {
+  sequence: 0,
+  arrived: 1,
+  generation: 2,
+  sleepers: 3,
+  threads: 4,
+  abort: 5,
+  aborted: 6,
+  kind: 7,
+  tape: 8,
+  begin: 9,
+  end: 10,
+  rows: 11,
+  taken: 12,
+  position: 13,
+  adjusted: 14,
+  dot: 15,
+  matrixType: 16,
+  matrixRows: 17,
+  matrixWidth: 18,
+  matrixData: 19,
+  row: 20,
+  source: 21,
+  sourceRowBytes: 22,
+} as const
+
+export type ControlWord = keyof typeof control
+
+export const CONTROL_BYTES = 128
+
+export const jobKind = { run: 1, repack: 2 } as const
+
+/** How 8-bit products are computed: native/matmul.h's DotKind. */
+export const dotKind = { widen: 0, pairs: 1, quads: 2 } as const

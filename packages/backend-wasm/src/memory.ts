@@ -1,0 +1,124 @@
+import { type BufferData, type BufferDecl, type BufferName, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { jobKind } from './control.ts'
+import { encodings } from './encodings.ts'
+import type { Engine } from './engine.ts'
+import type { Placed } from './tape.ts'
+
+export interface WasmMemory extends Memory {
+  place(name: BufferName): Placed | undefined
+}
+
+/** Buffers in the engine's linear memory: weight matrices in the kernels' layout (native/matrix.h), all else as declared. */
+export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], limits: RowLimits, enqueue: TaskQueue): WasmMemory {
+  const { arena, kernels } = engine
+  const placed = new Map<BufferName, Placed>()
+  let bytes = 0
+  try {
+    for (const decl of buffers) {
+      const size = storedBytes(decl, limits)
+      placed.set(decl.name, { decl, offset: arena.allocate(size, decl.name) })
+      bytes += size
+    }
+  } catch (error) {
+    for (const { offset } of placed.values()) arena.free(offset)
+    throw error
+  }
+
+  function storedBytes(decl: BufferDecl, bounds: RowLimits): number {
+    if (!isMatrix(decl)) return elementCount(decl, bounds) * 4
+    const [rows, width] = shapeOf(decl, bounds)
+    return kernels.matrix_bytes(encodingIndex(decl), rows, width) >>> 0
+  }
+  const find = (name: BufferName): Placed => {
+    const found = placed.get(name)
+    if (found === undefined) throw new GemmaError('internal', `This memory has no buffer ${name}. Allocate it first.`)
+    return found
+  }
+  /** Values from row `row` on, as the buffer's type. */
+  const view = ({ decl, offset }: Placed, length: number, row: number): Float32Array | Int32Array | Uint32Array => {
+    const [, ...inner] = shapeOf(decl, limits)
+    const width = inner.reduce((product, dim) => product * dim, 1)
+    const start = row * width
+    if (!Number.isInteger(row) || row < 0 || start + length > elementCount(decl, limits)) {
+      throw new GemmaError('internal', `Buffer ${decl.name} has ${elementCount(decl, limits)} values; ${length} from row ${row} are outside of it. Correct the row.`)
+    }
+    const type = decl.dtype === 'i32' ? Int32Array : decl.dtype === 'u32' ? Uint32Array : Float32Array
+    return new type(engine.memory.buffer, offset + start * 4, length)
+  }
+
+  return {
+    get bytes() {
+      return bytes
+    },
+    has: (name) => placed.has(name),
+    place: (name) => placed.get(name),
+    write: (name, data, row = 0) =>
+      enqueue(async () => {
+        const found = find(name)
+        if (isMatrix(found.decl)) return repack(engine, found, asBytes(name, data), row)
+        if (found.decl.role === 'weight') {
+          const values = data.byteLength / 4
+          new Uint8Array(view(found, values, row).buffer, view(found, values, row).byteOffset, data.byteLength).set(asBytes(name, data))
+          return
+        }
+        const target = view(found, data.length, row)
+        sameType(name, target, data)
+        target.set(data)
+      }),
+    read: (name, into, row = 0) =>
+      enqueue(() => {
+        const source = view(find(name), into.length, row)
+        sameType(name, source, into)
+        into.set(source)
+      }),
+    dispose() {
+      void enqueue(() => {
+        for (const { offset } of placed.values()) arena.free(offset)
+        placed.clear()
+        bytes = 0
+      })
+    },
+  }
+}
+
+function isMatrix({ role, shape }: BufferDecl): boolean {
+  return role === 'weight' && shape.length === 2
+}
+
+function encodingIndex({ name, dtype }: BufferDecl): number {
+  const index = encodings.findIndex((encoding) => encoding === dtype)
+  if (index < 0) throw new GemmaError('internal', `Weight ${name} is declared as ${dtype}. Declare it in a weight's encoding.`)
+  return index
+}
+
+/** Puts rows of a file's bytes through the kernels' repacking, in parallel. */
+async function repack(engine: Engine, { decl, offset }: Placed, data: Uint8Array, row: number): Promise<void> {
+  const [rows, width] = decl.shape
+  if (typeof rows !== 'number' || typeof width !== 'number' || !isWeightType(decl.dtype)) throw new GemmaError('internal', `Weight ${decl.name} has a varying shape. Give it a constant one.`)
+  const rowBytes = dtypeBytes(decl.dtype, width)
+  const count = data.length / rowBytes
+  if (!Number.isInteger(count) || !Number.isInteger(row) || row < 0 || row + count > rows) {
+    throw new GemmaError('internal', `${data.length} bytes from row ${row} are not whole rows of ${decl.name} [${rows}, ${width}]. Correct the slice.`)
+  }
+  const staging = engine.arena.allocate(data.length, 'a slice of weights')
+  try {
+    new Uint8Array(engine.memory.buffer, staging, data.length).set(data)
+    await engine.run({
+      kind: jobKind.repack, matrixType: encodingIndex(decl), matrixRows: rows, matrixWidth: width, matrixData: offset,
+      row, rows: count, source: staging, sourceRowBytes: rowBytes,
+    })
+  } finally {
+    engine.arena.free(staging)
+  }
+}
+
+function asBytes(name: BufferName, data: BufferData): Uint8Array {
+  if (!(data instanceof Uint8Array)) throw new GemmaError('internal', `Weight ${name} is written as bytes. Pass a Uint8Array.`)
+  return data
+}
+
+function sameType(name: BufferName, values: BufferData, data: BufferData): void {
+  if (values.constructor !== data.constructor) {
+    throw new GemmaError('internal', `Buffer ${name} holds ${values.constructor.name}, not ${data.constructor.name}. Pass the same type.`)
+  }
+}

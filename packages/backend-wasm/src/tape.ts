@@ -1,0 +1,238 @@
+import { type BufferDecl, type BufferName, buffersOf, type Plan, shapeOf, type Step, writtenBy } from '@facetjs/core/backend'
+import { encodings } from './encodings.ts'
+import { type TapeOp, tapeOp } from './tape-ops.ts'
+
+/** Where a buffer lies, in bytes from the start of memory. */
+export interface Placed {
+  readonly decl: BufferDecl
+  readonly offset: number
+}
+
+/** A plan as the kernels walk it. */
+export interface Tape {
+  /** i32 words of (operation, size, operands …); byte offsets are in units of 16. */
+  readonly words: Int32Array
+  /** Where each section begins, and the end: [sections + 1]. */
+  readonly sectionStarts: readonly number[]
+}
+
+export interface TapeOptions {
+  readonly threads: number
+  readonly fast: boolean
+  readonly place: (name: BufferName) => Placed
+  /** Which form of 8-bit activations a fast product with this encoding takes: none (0), i8 (1), i16 (2). */
+  readonly operandOf: (encoding: number) => number
+  /** Private scratch of this tape, by name: steps that name the same one use it in turn. */
+  readonly scratch: (name: string, byteLength: number) => number
+}
+
+/** Values of a block of activations. Source: native/matrix.h. */
+const BLOCK = 32
+/** Rows of a partial result of attention: maximum, sum, four heads. Source: native/attention.c. */
+const PARTIAL_HEADER = 8
+const LANES = 4
+
+/**
+ * Serialises a plan. Barriers go only where a step needs what another thread may not have finished: q, k and v of one layer, say,
+ * run without one between them. Activations are quantised once for all products that read them.
+ */
+export function writeTape(plan: Plan, options: Omit<TapeOptions, 'scratch'>, allocate: (byteLength: number) => number): Tape {
+  // Once to learn how much scratch is wanted, once for real.
+  const sizes = new Map<string, number>()
+  serialise(plan, { ...options, scratch: (name, byteLength) => (sizes.set(name, Math.max(byteLength, sizes.get(name) ?? 0)), 0) })
+  const offsets = new Map(Array.from(sizes, ([name, byteLength]) => [name, allocate(byteLength)]))
+  return serialise(plan, { ...options, scratch: (name) => offsets.get(name) ?? 0 })
+}
+
+function serialise(plan: Plan, options: TapeOptions): Tape {
+  const words: number[] = []
+  const sectionStarts: number[] = []
+  const emit = (op: TapeOp, ...operands: readonly number[]): void => void words.push(tapeOp[op], operands.length + 2, ...operands)
+  const hazards = createHazards(() => emit('barrier'))
+  for (const section of plan.sections) {
+    sectionStarts.push(words.length)
+    emit('section')
+    hazards.clear() // threads meet at a section's start
+    const steps = plan.steps.slice(section.begin, section.end)
+    let quantised: BufferName | undefined
+    for (const [i, step] of steps.entries()) {
+      const written = writtenBy(step)
+      const read = buffersOf(step).filter((name) => !written.includes(name) || readsItsOutput(step, name))
+      const product = productOf(step, options)
+      if (product !== undefined && product.operands.some((operand) => operand > 0) && quantised !== product.x) {
+        const forms = new Set(readersOf(product.x, steps.slice(i)).flatMap((reader) => productOf(reader, options)?.operands ?? []))
+        hazards.before([product.x], [QUANTISED])
+        emit('quantize', ...quantizeWords(plan, product.x, forms, options))
+        quantised = product.x
+      }
+      const usesQuantised = product !== undefined && product.operands.some((operand) => operand > 0)
+      hazards.before(usesQuantised ? [...read, QUANTISED] : read, written)
+      emit(step.op, ...stepWords(step, plan, options))
+      if (quantised !== undefined && written.includes(quantised)) quantised = undefined
+    }
+  }
+  sectionStarts.push(words.length)
+  return { words: Int32Array.from(words), sectionStarts }
+}
+
+const QUANTISED = '\0quantised'
+
+/** Reads and writes since the last barrier. */
+function createHazards(barrier: () => void): { before(reads: readonly string[], writes: readonly string[]): void; clear(): void } {
+  const pending = { reads: new Set<string>(), writes: new Set<string>() }
+  const clear = (): void => {
+    pending.reads.clear()
+    pending.writes.clear()
+  }
+  return {
+    before(reads, writes) {
+      if (reads.some((name) => pending.writes.has(name)) || writes.some((name) => pending.writes.has(name) || pending.reads.has(name))) {
+        barrier()
+        clear()
+      }
+      for (const name of reads) pending.reads.add(name)
+      for (const name of writes) pending.writes.add(name)
+    },
+    clear,
+  }
+}
+
+function readsItsOutput(step: Step, name: BufferName): boolean {
+  return step.op === 'normRopeStore' || step.op === 'placeRows' || ('residual' in step && step.residual === name) || ('add' in step && step.add === name) || ('x' in step && step.x === name)
+}
+
+/** The steps that read `x` before something overwrites it. */
+function readersOf(x: BufferName, steps: readonly Step[]): Step[] {
+  const end = steps.findIndex((step) => writtenBy(step).includes(x))
+  return (end < 0 ? steps : steps.slice(0, end + 1)).filter((step) => 'x' in step && step.x === x)
+}
+
+/** What a step multiplies, and which forms of activations its weights want. */
+function productOf(step: Step, options: TapeOptions): { readonly x: BufferName; readonly operands: readonly number[] } | undefined {
+  if (step.op === 'linear') return { x: step.x, operands: [operand(step.weight, options)] }
+  if (step.op === 'gatedLinear') return { x: step.x, operands: [operand(step.gate, options), operand(step.up, options)] }
+  return undefined
+}
+
+function operand(weight: BufferName, { fast, place, operandOf }: TapeOptions): number {
+  const { decl } = place(weight)
+  const width = decl.shape[1]
+  return fast && typeof width === 'number' && width % BLOCK === 0 ? operandOf(typeIndex(decl)) : 0
+}
+
+function typeIndex(decl: BufferDecl): number {
+  return encodings.findIndex((encoding) => encoding === decl.dtype)
+}
+
+const floatBits = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0]
+
+/** A row count as the kernels read it: −1 rows of the run, −2 taken rows, else a constant. */
+function rowsWord({ decl }: Placed): number {
+  const [first] = decl.shape
+  return first === 'rows' ? -1 : first === 'taken' ? -2 : first
+}
+
+function widthOf({ decl }: Placed): number {
+  const [, width] = decl.shape
+  return typeof width === 'number' ? width : 1
+}
+
+const lengthOf = ({ decl }: Placed): number => (typeof decl.shape[0] === 'number' ? decl.shape[0] : 0)
+
+/** Type, rows, width and place of a weight matrix. */
+function matrixWords(placed: Placed): number[] {
+  return [typeIndex(placed.decl), lengthOf(placed), widthOf(placed), placed.offset / 16]
+}
+
+interface ActivationPlaces {
+  readonly quants: number
+  readonly quants16: number
+  readonly scales: number
+  readonly sums: number
+}
+
+/** Where activations of this width are quantised to: one place for all of a tape, as only one is in use at a time. */
+function activationPlaces(rows: number, width: number, { scratch }: TapeOptions): ActivationPlaces {
+  const blocks = Math.ceil(width / BLOCK)
+  return {
+    quants: scratch('quants', rows * width),
+    quants16: scratch('quants16', rows * width * 2),
+    scales: scratch('scales', rows * blocks * 4),
+    sums: scratch('sums', rows * blocks * 4),
+  }
+}
+
+function maxRows(plan: Plan, { decl }: Placed): number {
+  return shapeOf(decl, plan.limits)[0]
+}
+
+function quantizeWords(plan: Plan, x: BufferName, forms: ReadonlySet<number>, options: TapeOptions): number[] {
+  const placed = options.place(x)
+  const width = widthOf(placed)
+  const { quants, quants16, scales, sums } = activationPlaces(maxRows(plan, placed), width, options)
+  return [rowsWord(placed), placed.offset / 16, width, forms.has(1) ? quants / 16 : 0, forms.has(2) ? quants16 / 16 : 0, scales / 16, sums / 16]
+}
+
+function activationWords(plan: Plan, x: BufferName, options: TapeOptions): number[] {
+  const placed = options.place(x)
+  const width = widthOf(placed)
+  const { quants, quants16, scales, sums } = activationPlaces(maxRows(plan, placed), width, options)
+  return [width, placed.offset / 16, quants / 16, quants16 / 16, scales / 16, sums / 16]
+}
+
+function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
+  const { place, scratch, threads } = options
+  const at = (name: BufferName | undefined): number => (name === undefined ? 0 : place(name).offset / 16)
+  switch (step.op) {
+    case 'embed':
+      return [rowsWord(place(step.out)), at(step.ids), ...matrixWords(place(step.table)), at(step.out), floatBits(step.scale)]
+    case 'placeRows':
+      return [rowsWord(place(step.out)), at(step.source), at(step.index), at(step.out), widthOf(place(step.out))]
+    case 'takeRows':
+      return [rowsWord(place(step.out)), at(step.x), at(step.index), at(step.out), widthOf(place(step.out))]
+    case 'avgPool': {
+      const side = Math.sqrt(maxRows(plan, place(step.x)))
+      return [at(step.x), at(step.out), widthOf(place(step.out)), side, step.size]
+    }
+    case 'rmsNorm':
+      return [rowsWord(place(step.out)), at(step.x), at(step.weight), at(step.out), widthOf(place(step.out)), floatBits(step.eps), at(step.residual)]
+    case 'layerNorm':
+      return [rowsWord(place(step.out)), at(step.x), at(step.weight), at(step.bias), at(step.out), widthOf(place(step.out)), floatBits(step.eps)]
+    case 'linear':
+      return [
+        rowsWord(place(step.out)), ...matrixWords(place(step.weight)), ...activationWords(plan, step.x, options),
+        operand(step.weight, options) > 0 ? 1 : 0, at(step.out), at(step.bias), step.activation === 'gelu' ? 1 : 0, at(step.add),
+      ]
+    case 'gatedLinear':
+      return [
+        rowsWord(place(step.out)), ...matrixWords(place(step.gate)), ...matrixWords(place(step.up)), ...activationWords(plan, step.x, options),
+        operand(step.gate, options) > 0 ? 1 : 0, operand(step.up, options) > 0 ? 1 : 0, at(step.out),
+      ]
+    case 'normRopeStore': {
+      const headDim = lengthOf(place(step.qNorm))
+      const [q, k, cache] = [place(step.q), place(step.k), place(step.kCache)]
+      return [
+        rowsWord(q), at(step.q), at(step.k), at(step.v), at(step.qNorm), at(step.kNorm), at(step.rope), at(step.kCache), at(step.vCache),
+        headDim, widthOf(q) / headDim, widthOf(k) / headDim, lengthOf(cache), floatBits(step.eps),
+      ]
+    }
+    case 'attention': {
+      const [q, k] = [place(step.q), place(step.k)]
+      const parts = Math.min(64, threads) // native/attention.c holds 64
+      const partials = scratch('partials', 2 * threads * parts * (PARTIAL_HEADER + LANES * step.headDim) * 4)
+      return [
+        rowsWord(q), at(step.q), at(step.k), at(step.v), at(step.begin), at(step.end), at(step.out),
+        step.headDim, widthOf(q) / step.headDim, widthOf(k) / step.headDim, lengthOf(k), floatBits(step.scale), at(step.probabilities), partials / 16, parts,
+      ]
+    }
+    case 'topK': {
+      const adjustments = lengthOf(place(step.adjust))
+      const count = widthOf(place(step.ids))
+      const bytes = Math.ceil(adjustments / 4) * 16 + threads * (16 + 8 * count)
+      return [
+        rowsWord(place(step.ids)), at(step.logits), at(step.mask), at(step.adjustIds), at(step.adjust), adjustments,
+        at(step.ids), at(step.values), at(step.logSumExp), widthOf(place(step.logits)), count, scratch('topK', bytes) / 16,
+      ]
+    }
+  }
+}

@@ -1,0 +1,7 @@
+/** For whoever writes a backend: the seam's types, and the few helpers that every backend needs. */
+export type * from './backend.ts'
+export { GemmaError } from './errors.ts'
+export { dtypeBytes, elementCount, shapeOf } from './graph/memory-plan.ts'
+export { buffersOf, writtenBy } from './graph/plan-builder.ts'
+export { createTaskQueue, type TaskQueue } from './task-queue.ts'
+export { encodedByteLength, isWeightType } from './weights/weight-types.ts'

@@ -1,0 +1,87 @@
+import { GemmaError } from '../../errors.ts'
+import type { Gemma, LoadOptions } from '../types.ts'
+import { type Connection, createConnection, lostWorker } from './connection.ts'
+import { endPort, type MessagePortLike, openChannel } from './port.ts'
+import type { WorkerModel } from './protocol.ts'
+import { createRemoteGemma } from './remote-gemma.ts'
+
+export interface WorkerLoadOptions extends Omit<LoadOptions, 'backend'> {
+  /** Of the names that the worker gives to `serveGemma`; several are tried in order until one is available. */
+  readonly backend: string | readonly string[]
+}
+
+export interface GemmaClient {
+  /**
+   * Loads a model in the worker; what comes back behaves as what `Gemma.load` gives. Any number may be loaded at once.
+   * @param model opened by the worker: a path (Node), an address, a Blob, bytes (copied: prefer a Blob), or a folder's files by name
+   * @throws GemmaError as `Gemma.load`; `device-lost` when the worker dies, `disposed` after dispose(); the signal's reason when aborted.
+   */
+  load(model: WorkerModel | URL, options: WorkerLoadOptions): Promise<Gemma>
+  /** Ends the worker (or closes the port), and with it all its models. What is still running rejects with `device-lost`. */
+  dispose(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The page's side of `serveGemma`: models that run in a worker. Takes over a web Worker, a Worker of node:worker_threads or a MessagePort. */
+export function connectGemma(worker: MessagePortLike): GemmaClient {
+  const connection = createConnection((request) => channel.post(request))
+  const lost = (why: string, cause?: unknown): void => {
+    connection.end(lostWorker(why, cause))
+    channel.close()
+  }
+  const channel = openChannel(worker, {
+    message: (message) => {
+      connection.receive(message)
+      if (connection.ended !== undefined) channel.close()
+    },
+    unreadable: () => lost('its answer could not be read'),
+    gone: lost,
+  })
+  const client: GemmaClient = {
+    load: (model, options) => load(connection, model, options),
+    async dispose() {
+      connection.end(lostWorker('it was ended by client.dispose()'), new GemmaError('disposed', 'This client was disposed of. Connect to a new worker with connectGemma().'))
+      channel.close()
+      endPort(worker)
+    },
+    [Symbol.asyncDispose]: () => client.dispose(),
+  }
+  return client
+}
+
+async function load(connection: Connection, model: WorkerModel | URL, options: WorkerLoadOptions): Promise<Gemma> {
+  const { backend, signal, onProgress, ...rest } = options
+  const backends = typeof backend === 'string' ? [backend] : backend
+  if (!Array.isArray(backends)) throw new GemmaError('invalid-argument', "No backend was given. Name one that the worker serves, for example { backend: 'wasm' }.")
+  const id = connection.newId()
+  let thrown: { readonly error: unknown } | undefined
+  const { gemma } = await connection.ask(
+    { type: 'load', id, model: modelToSend(model), backends, options: rest },
+    'loaded',
+    {
+      signal,
+      onEvent(event) {
+        if (event.type !== 'progress' || thrown !== undefined) return
+        try {
+          onProgress?.(event.progress)
+        } catch (error) {
+          thrown = { error }
+          connection.tell({ type: 'abort', target: id })
+        }
+      },
+    },
+  ).catch((error: unknown) => {
+    throw thrown === undefined ? error : thrown.error
+  })
+  if (thrown !== undefined) {
+    await createRemoteGemma(connection, id, gemma).dispose()
+    throw thrown.error
+  }
+  return createRemoteGemma(connection, id, gemma)
+}
+
+function modelToSend(model: WorkerModel | URL): WorkerModel {
+  if (model instanceof URL) return model.href
+  // A view is cloned with all of the buffer behind it.
+  return model instanceof Uint8Array && model.byteLength < model.buffer.byteLength ? new Uint8Array(model) : model
+}

@@ -1,0 +1,57 @@
+import { GemmaError } from '../../errors.ts'
+import { initialMessages } from '../chat-session.ts'
+import { createGenerationStream } from '../generation-stream.ts'
+import type { Gemma, GenerationStream, Session } from '../types.ts'
+import type { Connection } from './connection.ts'
+import type { GemmaInfo, Id } from './protocol.ts'
+import { disposeRemote, onPart, splitSignal, withoutSignal } from './remote-calls.ts'
+import { createRemoteSession } from './remote-session.ts'
+
+/** The model `id` of the worker, as a `Gemma`. */
+export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInfo): Gemma {
+  const open = new Set<Session>()
+  const running = new Set<GenerationStream>()
+  let disposed: Promise<void> | undefined
+  const checkOpen = (): void => {
+    if (disposed !== undefined) throw new GemmaError('disposed', 'This model was disposed of. Load it again with client.load().')
+    if (GemmaError.is(connection.ended, 'disposed')) throw connection.ended
+  }
+
+  const gemma: Gemma = {
+    ...info,
+    chat(options = {}) {
+      checkOpen()
+      const messages = initialMessages(options)
+      const session = connection.newId()
+      const opened = connection.ask({ type: 'chat', id: session, gemma: id, options: withoutSignal(options) }, 'session')
+      return createRemoteSession({ connection, open, options, id: session, opened, state: { messages, contextUsage: { used: 0, total: info.contextLength } } })
+    },
+    generate(prompt, options) {
+      checkOpen()
+      const { signal, rest } = splitSignal(options)
+      const stream = createGenerationStream(async (emit, stopped) => {
+        const { result } = await connection.ask({ type: 'generate', id: connection.newId(), gemma: id, prompt, options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
+        return result
+      })
+      running.add(stream)
+      void stream.result.catch(() => {}).then(() => running.delete(stream))
+      return stream
+    },
+    async countTokens(input) {
+      checkOpen()
+      const { tokens } = await connection.ask({ type: 'countTokens', id: connection.newId(), gemma: id, input }, 'counted')
+      return tokens
+    },
+    dispose() {
+      disposed ??= (async () => {
+        await Promise.all([...open].map((session) => session.dispose()))
+        for (const stream of running) stream.stop()
+        await Promise.allSettled([...running].map((stream) => stream.result))
+        await disposeRemote(connection, id)
+      })()
+      return disposed
+    },
+    [Symbol.asyncDispose]: () => gemma.dispose(),
+  }
+  return gemma
+}

@@ -1,0 +1,77 @@
+import { GemmaError } from '../../errors.ts'
+import type { ChatMessage } from '../../tokenizer/chat-template.ts'
+import { refuseImages, userContent } from '../chat-session.ts'
+import { createGenerationStream } from '../generation-stream.ts'
+import type { ChatOptions, GenerationStream, Session } from '../types.ts'
+import type { Connection } from './connection.ts'
+import type { Id, SessionState } from './protocol.ts'
+import { disposeRemote, onPart, splitSignal } from './remote-calls.ts'
+
+export interface RemoteSessionArgs {
+  readonly connection: Connection
+  readonly id: Id
+  /** Settles when the worker has it, or could not make it. */
+  readonly opened: Promise<unknown>
+  readonly options: ChatOptions
+  readonly state: SessionState
+  /** Sessions that end when the model does. */
+  readonly open: Set<Session>
+}
+
+/** The session `id` of the worker, as a `Session`; its messages and context are kept here too. */
+export function createRemoteSession({ connection, id, opened, options, state, open }: RemoteSessionArgs): Session {
+  let { messages, contextUsage } = state
+  let running: GenerationStream | undefined
+  let disposed: Promise<void> | undefined
+  opened.catch(() => {}) // the next send() throws it
+  const checkOpen = (): void => {
+    if (disposed !== undefined || GemmaError.is(connection.ended, 'disposed')) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+  }
+
+  const session: Session = {
+    get messages() {
+      return messages
+    },
+    get contextUsage() {
+      return contextUsage
+    },
+    send(content, sendOptions) {
+      checkOpen()
+      if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
+      const user: ChatMessage = { role: 'user', content: userContent(content) }
+      refuseImages([user])
+      const { signal = splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
+      running = createGenerationStream(async (emit, stopped) => {
+        try {
+          const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content, options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
+          const [reply] = await Promise.all([asked, opened])
+          messages = [...messages, user, reply.session?.answer ?? { role: 'assistant', content: reply.result.text }]
+          contextUsage = reply.session?.contextUsage ?? contextUsage
+          return reply.result
+        } finally {
+          running = undefined
+        }
+      })
+      return running
+    },
+    async fork() {
+      checkOpen()
+      await running?.result.catch(() => {})
+      const forkId = connection.newId()
+      const [forked] = await Promise.all([connection.ask({ type: 'fork', id: forkId, session: id }, 'session'), opened])
+      return createRemoteSession({ connection, id: forkId, opened: Promise.resolve(), options, state: forked.state, open })
+    },
+    dispose() {
+      disposed ??= (async () => {
+        open.delete(session)
+        running?.stop()
+        await running?.result.catch(() => {})
+        await disposeRemote(connection, id)
+      })()
+      return disposed
+    },
+    [Symbol.asyncDispose]: () => session.dispose(),
+  }
+  open.add(session)
+  return session
+}
