@@ -19,12 +19,15 @@ const loaders: Readonly<Record<BackendName, Loader>> = {
     const { reference } = await import('@facetjs/core/reference')
     return reference()
   },
-  wasm: notYet('wasm'),
+  wasm: async ({ threads }) => {
+    const { wasm } = await import('@facetjs/backend-wasm')
+    return wasm(threads === undefined ? {} : { threads })
+  },
   webgpu: notYet('webgpu'),
   cuda: notYet('cuda'),
 }
 
-export const backendNames: readonly BackendName[] = ['reference', 'wasm', 'webgpu', 'cuda']
+export const backendNames: readonly BackendName[] = ['wasm', 'reference', 'webgpu', 'cuda']
 
 /** @throws GemmaError `backend-unavailable` where its package is not part of this version. */
 export async function loadBackend(choice: BackendChoice): Promise<BackendFactory> {
@@ -33,6 +36,6 @@ export async function loadBackend(choice: BackendChoice): Promise<BackendFactory
 
 function notYet(name: string): Loader {
   return async () => {
-    throw new GemmaError('backend-unavailable', `The ${name} backend comes with its own package, @facetjs/backend-${name}, which this version does not have yet. Use --backend reference.`)
+    throw new GemmaError('backend-unavailable', `The ${name} backend comes with its own package, @facetjs/backend-${name}, which this version does not have yet. Use --backend wasm.`)
   }
 }

@@ -181,7 +181,7 @@ describe('exit codes', () => {
     ['a backend that is not there yet', ['run', '--backend', 'webgpu', 'Hi']],
     ['a hub address', ['run', '--model', 'hf:google/gemma-3-270m', 'Hi']],
     ['pictures', ['trace', '--ids', '2', '--pixels', 'p.safetensors', '--out', 'o.safetensors']],
-    ['threads of one thread', ['trace', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
+    ['threads of one thread', ['trace', '--backend', 'reference', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
     ['an id outside the vocabulary', ['trace', '--ids', '5000', '--out', 'o.safetensors']],
     ['a list that is not there', ['tokenize', '--file', 'nowhere.json']],
     ['a context that cannot be', ['run', '--context', '1000000', 'Hi']],

@@ -11,6 +11,7 @@ export interface ModelOptions {
 
 export interface LoadModelOptions extends ModelOptions {
   readonly backend: BackendName
+  readonly threads?: number
   readonly numerics?: Numerics
   readonly context?: number
   readonly quiet?: boolean
@@ -32,7 +33,8 @@ export function addModelOption(command: Command): Command {
 export function addBackendOptions(command: Command, numerics?: Numerics): Command {
   const numericsOption = new Option('--numerics <kind>', 'exact: f32 throughout; fast: what the device is best at').choices(['exact', 'fast'])
   return command
-    .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('reference'))
+    .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('wasm'))
+    .option('--threads <count>', 'compute threads (default: one a processor)', integer(1))
     .addOption(numerics === undefined ? numericsOption : numericsOption.default(numerics))
 }
 

@@ -21,11 +21,11 @@ async function parse(...args: string[]): Promise<readonly unknown[]> {
 
 describe('the forms that scripts use', () => {
   test('run', async () => {
-    expect(await parse('run', 'Hi')).toEqual(['run', 'Hi', { backend: 'reference' }])
+    expect(await parse('run', 'Hi')).toEqual(['run', 'Hi', { backend: 'wasm' }])
     expect(await parse('run', '--model', 'm.gguf', '--raw', 'The capital of Japan is')).toEqual([
       'run',
       'The capital of Japan is',
-      { backend: 'reference', model: 'm.gguf', raw: true },
+      { backend: 'wasm', model: 'm.gguf', raw: true },
     ])
   })
 
@@ -51,7 +51,7 @@ describe('the forms that scripts use', () => {
     const options = { model: 'M', ids: [2, 5, 7], backend: 'cuda', numerics: 'fast', threads: 2, greedy: 8, logits: 20, hidden: true, out: 'o.safetensors' }
     expect(await parse('trace', ...flags)).toEqual(['trace', options])
     const fewest = await parse('trace', '--ids-file', 'f.json', '--pixels', 'p.safetensors', '--out', 'o')
-    expect(fewest).toEqual(['trace', { idsFile: 'f.json', pixels: 'p.safetensors', out: 'o', backend: 'reference', numerics: 'exact', logits: 'all' }])
+    expect(fewest).toEqual(['trace', { idsFile: 'f.json', pixels: 'p.safetensors', out: 'o', backend: 'wasm', numerics: 'exact', logits: 'all' }])
     expect(await parse('trace', '--ids', '2', '--logits', 'last', '--out', 'o')).toMatchObject(['trace', { logits: 'last' }])
   })
 })

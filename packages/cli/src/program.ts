@@ -61,7 +61,6 @@ export function createProgram(commands: Commands): Command {
     .option('--ids <ids>', 'token ids, as in 2,5,7', tokenIds)
     .option('--ids-file <json>', 'an array of token ids')
     .option('--pixels <safetensors>', 'pictures for the image tokens')
-    .option('--threads <count>', 'threads of the backend', integer(1))
     .option('--greedy <count>', 'go on by this many likeliest tokens', integer(0))
     .addOption(new Option('--logits <rows>', 'all, last, or top:K for the K best of each row').argParser(logitsKind).default('all'))
     .option('--hidden', 'the residual stream at each layer boundary too')

@@ -35,6 +35,9 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   let running: GenerationStream | undefined
   let disposed = false
 
+  const checkOpen = (): void => {
+    if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+  }
   const encode = ({ text, protect }: RenderedPrompt): number[] => tokenizer.encode(text, { protect })
   /** The new question's ids, and those that close the last answer: they belong to the exchange before. */
   const promptAfter = (user: ChatMessage): { readonly closing: number[]; readonly prompt: number[] } => {
@@ -83,7 +86,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       return { used: exchanges.reduce((sum, exchange) => sum + exchange.length, 0), total: model.kv.contextLength }
     },
     send(content, sendOptions = {}) {
-      if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+      checkOpen()
       if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
       const user: ChatMessage = { role: 'user', content: userContent(content) }
       refuseImages([user])
@@ -97,8 +100,9 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       return running
     },
     async fork() {
-      if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+      checkOpen()
       await running?.result.catch(() => {})
+      checkOpen()
       return createChatSession(context, options, { messages, exchanges })
     },
     async dispose() {

@@ -132,8 +132,8 @@ function createGemma({ checkpoint, backend, tokenizer, template, model }: Parts)
     },
     dispose() {
       disposed ??= (async () => {
-        await Promise.all([...open].map((session) => session.dispose()))
         for (const stream of running) stream.stop()
+        await Promise.all([...open].map((session) => session.dispose()))
         await Promise.allSettled([...running].map((stream) => stream.result))
         idle?.dispose()
         await model.dispose()

@@ -80,7 +80,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const cachedTokens = reuse()
   let finishReason: GenerationResult['finishReason'] = 'length'
   let stopString: string | undefined
-  let firstTokenAt = start
+  let firstTokenAt: number | undefined
   while (answer.length < maxTokens) {
     if (ids.length >= contextLength) {
       const shorter = options.whenFull === 'slide' ? args.makeRoom(ids) : undefined
@@ -95,7 +95,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
       finishReason = 'stopped'
       break
     }
-    if (answer.length === 0) firstTokenAt = performance.now()
+    firstTokenAt ??= performance.now()
     answer.push(id)
     if (endIds.has(id)) {
       finishReason = 'stop'
@@ -118,6 +118,8 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   }
 
   const end = performance.now()
+  const prefillMs = (firstTokenAt ?? end) - start
+  const decodeMs = end - start - prefillMs
   const decoded = Math.max(0, answer.length - 1)
   const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (tokens / ms) * 1000 : 0)
   return {
@@ -127,11 +129,11 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
     ...(stopString !== undefined && { stopString }),
     usage: { promptTokens, cachedTokens, generatedTokens: answer.length },
     timings: {
-      prefillMs: firstTokenAt - start,
-      decodeMs: end - firstTokenAt,
-      timeToFirstTokenMs: firstTokenAt - start,
-      prefillTokensPerSecond: perSecond(promptTokens - cachedTokens, firstTokenAt - start),
-      decodeTokensPerSecond: perSecond(decoded, end - firstTokenAt),
+      prefillMs,
+      decodeMs,
+      timeToFirstTokenMs: prefillMs,
+      prefillTokensPerSecond: perSecond(firstTokenAt === undefined ? 0 : promptTokens - cachedTokens, prefillMs),
+      decodeTokensPerSecond: perSecond(decoded, decodeMs),
     },
     ...(options.logprobs !== undefined && { logprobs }),
   }

@@ -178,6 +178,15 @@ describe('stop()', () => {
   })
 })
 
+test('a fork asked for while its session ends is refused', async () => {
+  const session = gemma.chat()
+  const stream = session.send('Tell me about yourself.')
+  const fork = failure(session.fork())
+  await session.dispose()
+  expect((await fork).code).toBe('disposed')
+  expect((await stream.result).finishReason).toBe('stopped')
+})
+
 test('a stop string within a token: the session keeps what was said', async () => {
   await using session = gemma.chat()
   const question = 'What is the opposite of night?'

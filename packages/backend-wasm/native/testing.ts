@@ -1,0 +1,137 @@
+// The kernels without the backend, for native.test.ts and bench.ts: one thread, memory handed out once.
+import { readFileSync } from 'node:fs'
+
+/** In the order of WeightType in matrix.h. */
+export const weightTypes = ['f32', 'f16', 'bf16', 'q4_0', 'q4_1', 'q5_0', 'q5_1', 'q8_0', 'q4_k', 'q5_k', 'q6_k'] as const
+export type KernelType = (typeof weightTypes)[number]
+
+export const buildNames = ['relaxed-shared', 'relaxed', 'simd-shared', 'simd'] as const
+export type BuildName = (typeof buildNames)[number]
+
+/** In the order of DotKind in matmul.h; 'exact' is the other entry point. */
+export const dotKinds = ['widen', 'pairs', 'quads'] as const
+export type DotKind = (typeof dotKinds)[number]
+
+export interface Matrix {
+  /** Address of the C struct. */
+  readonly address: number
+  readonly data: number
+  readonly bytes: number
+  readonly type: KernelType
+  readonly rows: number
+  readonly width: number
+}
+
+export interface Activations {
+  readonly address: number
+  readonly rows: number
+  readonly width: number
+  /** i8 [rows, width] */
+  readonly quants: Int8Array
+  /** i16 [rows, width] */
+  readonly quants16: Int16Array
+  /** f32 [rows, width / 32] */
+  readonly scales: Float32Array
+  /** i32 [rows, width / 32, 2]: of the block, of its first half */
+  readonly sums: Int32Array
+}
+
+export interface Kernels {
+  readonly memory: ArrayBufferLike
+  /** Zeroed memory, 64-byte aligned; lives until `reset`. */
+  allocate(bytes: number): number
+  reset(): void
+  matrix(type: KernelType, rows: number, width: number): Matrix
+  repack(matrix: Matrix, row: number, rows: number, source: Uint8Array): void
+  row(matrix: Matrix, row: number): Float32Array
+  /** Quantises too, where the width allows. */
+  activations(values: Float32Array, rows: number): Activations
+  operand(type: KernelType, dot: DotKind): number
+  /** f32 [x.rows, w.rows] at `out`, `batch` rows of x at a time. */
+  matmulInto(out: number, w: Matrix, x: Activations, batch: number, kind: DotKind | 'exact'): void
+  matmul(w: Matrix, x: Activations, batch: number, kind: DotKind | 'exact'): Float32Array
+  /** Reads memory and does nothing else. */
+  read(address: number, bytes: number): void
+}
+
+/** @param directory where the .wasm files are. */
+export function loadKernels(build: BuildName, megabytes: number, directory: URL = new URL('../wasm/', import.meta.url)): Kernels {
+  const memory = new WebAssembly.Memory({ initial: megabytes * 16, maximum: 65536, shared: build.endsWith('shared') })
+  const module = new WebAssembly.Module(readFileSync(new URL(`${build}.wasm`, directory)))
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports
+  const call = (name: string, ...words: readonly number[]): number => {
+    const fn = exports[name]
+    if (typeof fn !== 'function') throw new Error(`${build}.wasm has no ${name}`)
+    return Number(fn(...words))
+  }
+  const base = exports.__heap_base
+  if (!(base instanceof WebAssembly.Global)) throw new Error('no heap base')
+  const start = align(Number(base.value))
+  let top = start
+  const kernels: Kernels = {
+    memory: memory.buffer,
+    allocate(bytes) {
+      const address = top
+      top += align(bytes)
+      if (top > memory.buffer.byteLength) throw new Error('the test asked for too little memory')
+      new Uint8Array(memory.buffer, address, bytes).fill(0)
+      return address
+    },
+    reset() {
+      top = start
+    },
+    matrix(type, rows, width) {
+      const bytes = call('test_matrix_bytes', weightTypes.indexOf(type), rows, width)
+      const data = kernels.allocate(bytes)
+      return { address: words([weightTypes.indexOf(type), rows, width, data]), data, bytes, type, rows, width }
+    },
+    repack(matrix, row, rows, source) {
+      const before = top
+      const address = kernels.allocate(source.length)
+      new Uint8Array(memory.buffer).set(source, address)
+      call('test_repack', matrix.address, row, rows, address)
+      top = before
+    },
+    row(matrix, row) {
+      const out = kernels.allocate(4 * matrix.width)
+      call('test_row', matrix.address, row, out)
+      return new Float32Array(memory.buffer, out, matrix.width).slice()
+    },
+    activations(values, rows) {
+      const width = values.length / rows
+      const blocks = Math.floor(values.length / 32)
+      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 8 * blocks].map(kernels.allocate)
+      new Float32Array(memory.buffer).set(values, x / 4)
+      if (width % 32 === 0) call('test_quantize', x, width, rows, quants, quants16, scales, sums)
+      return {
+        address: words([rows, width, x, quants, quants16, scales, sums]),
+        rows,
+        width,
+        quants: new Int8Array(memory.buffer, quants, values.length),
+        quants16: new Int16Array(memory.buffer, quants16, values.length),
+        scales: new Float32Array(memory.buffer, scales, blocks),
+        sums: new Int32Array(memory.buffer, sums, 2 * blocks),
+      }
+    },
+    operand: (type, dot) => call('test_operand', weightTypes.indexOf(type), dotKinds.indexOf(dot)),
+    matmulInto(out, w, x, batch, kind) {
+      call('test_matmul', w.address, x.address, out, batch, kind === 'exact' ? -1 : dotKinds.indexOf(kind))
+    },
+    matmul(w, x, batch, kind) {
+      const out = kernels.allocate(4 * x.rows * w.rows)
+      kernels.matmulInto(out, w, x, batch, kind)
+      return new Float32Array(memory.buffer, out, x.rows * w.rows).slice()
+    },
+    read(address, bytes) {
+      call('test_read', address, bytes)
+    },
+  }
+  const words = (values: readonly number[]): number => {
+    const address = kernels.allocate(4 * values.length)
+    new Int32Array(memory.buffer).set(values, address / 4)
+    return address
+  }
+  return kernels
+}
+
+const align = (bytes: number): number => (bytes + 63) & ~63
