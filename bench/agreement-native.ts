@@ -1,15 +1,15 @@
-import { getLlama, type Token } from 'node-llama-cpp'
-import { candidatesOf } from '../packages/core/src/sampling/candidates.ts'
+import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp'
 import { type AgreementSubject, KEPT } from '../scripts/agreement/subject.ts'
 
-/** Rows per call: the logits of all of them, 262144 map entries a row, are in memory at once. */
+/** Rows per call: the probabilities of all of them, 262144 map entries a row, are in memory at once. */
 const chunk = 16
 
 /** llama.cpp itself (node-llama-cpp's prebuilt binary), for `pnpm agree --backend native`. */
 export async function nativeSubject(modelPath: string, contextSize: number): Promise<AgreementSubject> {
-  const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' })
+  const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
   const model = await llama.loadModel({ modelPath })
-  const context = await model.createContext({ contextSize, batchSize: 128 })
+  // One thread: its threads spin at their barriers, and stand still for seconds where something else wants a core.
+  const context = await model.createContext({ contextSize, batchSize: 128, threads: 1 })
   const sequence = context.getSequence()
   return {
     async continueGreedily(ids, tokens) {
@@ -28,13 +28,16 @@ export async function nativeSubject(modelPath: string, contextSize: number): Pro
       const logSumExp = new Float32Array(ids.length)
       for (let from = 0; from < ids.length; from += chunk) {
         const inputs = ids.slice(from, from + chunk).filter(isToken)
-        // Temperature 0 leaves the logits raw. Its own probabilities are normalised by an f32 sum that misses 1 by up to 5e-4.
-        const outputs = await sequence.controlledEvaluate(inputs.map((id) => [id, { generateNext: { logits: true, options: { temperature: 0 } } }]))
+        // Temperature 0 leaves the distribution as it is.
+        const outputs = await sequence.controlledEvaluate(inputs.map((id) => [id, { generateNext: { probabilities: true, options: { temperature: 0 } } }]))
         for (const [r, output] of outputs.entries()) {
-          const best = candidatesOf(denseLogits(output?.next.logits ?? new Map()), undefined, KEPT)
-          topIds.set(best.ids, (from + r) * KEPT)
-          topLogits.set(best.logits, (from + r) * KEPT)
-          logSumExp[from + r] = best.logSumExp
+          // Best first. It normalises by an f32 sum, so that they add up to 1 only within 5e-4: log Σ makes up for that.
+          const probabilities = [...(output?.next.probabilities ?? [])]
+          logSumExp[from + r] = Math.log(probabilities.reduce((sum, [, probability]) => sum + probability, 0))
+          for (const [place, [id, probability]] of probabilities.slice(0, KEPT).entries()) {
+            topIds[(from + r) * KEPT + place] = id
+            topLogits[(from + r) * KEPT + place] = Math.log(probability)
+          }
         }
         onProgress(from + inputs.length)
       }
@@ -50,13 +53,6 @@ export async function nativeSubject(modelPath: string, contextSize: number): Pro
       await llama.dispose()
     },
   }
-}
-
-/** [vocab] */
-function denseLogits(logits: ReadonlyMap<Token, number>): Float32Array {
-  const dense = new Float32Array(logits.size)
-  for (const [id, logit] of logits) dense[id] = logit
-  return dense
 }
 
 /** node-llama-cpp brands its token ids. */

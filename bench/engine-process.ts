@@ -64,6 +64,6 @@ function ask<T>(child: ChildProcess, name: string, call: Call): Promise<T> {
     const onExit = (code: number | null): void => settle(() => reject(new Error(`${name}: its process ended with ${code} during ${call.method}`)))
     child.on('message', onMessage)
     child.on('exit', onExit)
-    child.send(call)
+    child.send(call, (error) => error !== null && settle(() => reject(new Error(`${name}: ${error.message}`))))
   })
 }

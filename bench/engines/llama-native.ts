@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { getLlama, type Token } from 'node-llama-cpp'
+import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp'
 import type { Engine } from '../engine.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { Engine } from '../engine.ts'
 export const engine: Engine = {
   name: 'llama-native',
   async load(modelPath, { threads, contextLength }) {
-    const llama = await getLlama({ gpu: false, build: 'never', logLevel: 'error' })
+    const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error })
     const start = performance.now()
     const model = await llama.loadModel({ modelPath })
     const context = await model.createContext({ contextSize: contextLength, threads: { ideal: threads, min: threads }, batchSize: 512 })
@@ -20,15 +20,15 @@ export const engine: Engine = {
       device: `llama.cpp ${llama.llamaCppRelease.release}, ${context.currentThreads} threads, ${llama.systemInfo.replaceAll(/\s*\|\s*/g, ' ').replaceAll(' = 1', '').trim()}`,
       async run(promptIds, decodeCount) {
         await sequence.clearHistory()
-        const start = performance.now()
-        let first = start
+        const runStart = performance.now()
+        let first = runStart
         let count = 0
         for await (const _ of sequence.evaluate(promptIds.filter(isToken), { temperature: 0, yieldEogToken: true })) {
           if (count === 0) first = performance.now()
           count++
           if (count === decodeCount) break
         }
-        return { prefillMs: first - start, prefillTokens: promptIds.length, decodeMs: performance.now() - first, decodeTokens: count - 1 }
+        return { prefillMs: first - runStart, prefillTokens: promptIds.length, decodeMs: performance.now() - first, decodeTokens: count - 1 }
       },
       peakMemoryBytes: () => process.resourceUsage().maxRSS * 1024,
       async dispose() {

@@ -48,8 +48,11 @@ export function createArena(memory: WebAssembly.Memory, start: number): Arena {
         if (gap.size === 0) gaps.splice(index, 1)
         zero(offset, size) // what is fresh from the engine is zero already
       } else {
-        offset = top
+        const last = gaps.at(-1)
+        const isAtTop = last !== undefined && last.offset + last.size === top
+        offset = isAtTop ? last.offset : top
         grow(memory, offset + size, byteLength, what)
+        if (isAtTop) zero(offset, gaps.pop()?.size ?? 0)
         top = offset + size
       }
       blocks.set(offset, size)

@@ -1,6 +1,6 @@
-import { describe, test } from 'vitest'
+import { afterAll, describe, test } from 'vitest'
 import type { Numerics } from '@facetjs/core/backend'
-import { describeConformance } from '@facetjs/core/testing'
+import { createOracle, describeConformance } from '@facetjs/core/testing'
 import { wasm, type WasmOptions } from './index.ts'
 
 // Every build, one to three threads (more than this machine has is fine), each way to multiply, both numerics.
@@ -19,8 +19,9 @@ const variants: readonly (readonly [WasmOptions, Numerics])[] = [
   [{ threads: 2, relaxed: false }, 'fast'],
 ]
 
+const oracle = createOracle()
 for (const [options, numerics] of variants) {
   describe(JSON.stringify(options), () => {
-    describeConformance({ describe, test }, wasm(options), { numerics })
+    describeConformance({ afterAll, describe, test }, wasm(options), { numerics, oracle })
   })
 }

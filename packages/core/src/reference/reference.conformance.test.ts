@@ -1,5 +1,5 @@
-import { describe, test } from 'vitest'
+import { afterAll, describe, test } from 'vitest'
 import { describeConformance } from '../testing/index.ts'
 import { reference } from './index.ts'
 
-describeConformance({ describe, test }, reference(), { numerics: 'exact' })
+describeConformance({ afterAll, describe, test }, reference(), { numerics: 'exact' })

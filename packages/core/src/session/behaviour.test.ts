@@ -323,8 +323,9 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
     await expect(load({ onProgress: () => { throw mistake } })).rejects.toBe(mistake)
   })
 
-  test.each([[undefined, 'no content'], [7, 'no content']])('refuses %s as a message', async (content, text) => {
+  test('refuses a message without content', async () => {
     await using session = gemma.chat()
-    expect(() => Reflect.apply(session.send, session, [content])).toThrow(text)
+    const content = JSON.parse('[null]') // a caller without types may do this
+    expect(() => session.send(content[0])).toThrow(/no content/)
   })
 })

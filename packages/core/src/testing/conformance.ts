@@ -6,7 +6,7 @@ import type { StepCase } from './case.ts'
 import { type LifecycleCase, lifecycleCases } from './lifecycle-cases.ts'
 import { type ModelCase, modelCases } from './model-cases.ts'
 import { createRandom } from './random.ts'
-import { compareOutputs, runStepCase } from './run-step-case.ts'
+import { compareOutputs, type Outputs, runStepCase } from './run-step-case.ts'
 import { stepCases } from './step-cases.ts'
 import { tinyCheckpoint } from './tiny-checkpoint.ts'
 import { nmse, type Tolerance, tolerances } from './tolerance.ts'
@@ -25,8 +25,31 @@ export function conformanceCases(): readonly ConformanceCase[] {
   ]
 }
 
+/** What the reference gives for a case: computed once, then kept, so that many variants of a backend can be judged by it. */
+export interface Oracle {
+  step(testCase: StepCase): Promise<Outputs>
+  model(testCase: ModelCase): Promise<NamedTensors>
+}
+
+export function createOracle(): Oracle {
+  const steps = new Map<string, Promise<Outputs>>()
+  const models = new Map<string, Promise<NamedTensors>>()
+  const keep = <T>(kept: Map<string, Promise<T>>, name: string, compute: () => Promise<T>): Promise<T> => {
+    const known = kept.get(name) ?? compute()
+    kept.set(name, known)
+    return known
+  }
+  return {
+    step: (testCase) => keep(steps, testCase.name, () => withBackend(reference(), 'exact', async (oracle) => (await runStepCase(oracle, testCase)).outputs)),
+    // in one shot, with full-length caches
+    model: (testCase) => keep(models, testCase.name, () => runModelCase(testCase, reference(), 'exact', testCase.promptLength + testCase.greedy)),
+  }
+}
+
 export interface CheckOptions {
   readonly numerics: Numerics
+  /** Default: a fresh one. */
+  readonly oracle?: Oracle
   /** A backend's exceptions from the table, by step kind or 'model', each with its reason. */
   readonly tolerances?: Readonly<Record<string, Tolerance>>
 }
@@ -51,29 +74,30 @@ export async function checkCase(testCase: ConformanceCase, factory: BackendFacto
   }
 }
 
-async function checkStepCase(testCase: StepCase, factory: BackendFactory, { numerics, tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
-  const expected = await withBackend(reference(), 'exact', (oracle) => runStepCase(oracle, testCase))
+async function checkStepCase(testCase: StepCase, factory: BackendFactory, { numerics, oracle = createOracle(), tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
+  const expected = await oracle.step(testCase)
   const actual = await withBackend(factory, numerics, (backend) => runStepCase(backend, testCase))
-  const report = compareOutputs(testCase, expected.outputs, actual.outputs, own[testCase.op] ?? tolerances[numerics][testCase.op])
+  const report = compareOutputs(testCase, expected, actual.outputs, own[testCase.op] ?? tolerances[numerics][testCase.op])
   return { nmse: report.nmse, problems: [...actual.problems.map((problem) => `${testCase.name}: ${problem}`), ...report.problems] }
 }
 
-/** The oracle computes the prompt in one shot with full-length caches; the backend in the case's chunks, through the rings. */
-async function checkModelCase(testCase: ModelCase, factory: BackendFactory, { numerics, tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
+function runModelCase(testCase: ModelCase, factory: BackendFactory, numerics: Numerics, chunk: number): Promise<NamedTensors> {
   const random = createRandom(testCase.seed)
   const ids = Array.from({ length: testCase.promptLength }, () => random.int(testCase.config.text.vocabSize))
   let matrix = 0
   const types = new Map<string, ModelCase['types'][number]>()
   const typeOf = (name: string): ModelCase['types'][number] => {
-    if (!types.has(name)) types.set(name, testCase.types[matrix++ % testCase.types.length])
-    return types.get(name) ?? 'f32'
+    const type = types.get(name) ?? testCase.types[matrix++ % testCase.types.length]
+    types.set(name, type)
+    return type
   }
   const checkpoint = tinyCheckpoint(testCase.config, { seed: testCase.seed, typeOf })
-  const run = (backend: BackendFactory, wanted: Numerics, chunk: number): Promise<NamedTensors> =>
-    trace(checkpoint, backend, { ids, chunk, hidden: true, logits: 'all', greedy: testCase.greedy, numerics: wanted })
-  const whole = testCase.promptLength + testCase.greedy
-  const expected = await run(reference(), 'exact', whole)
-  const actual = await run(factory, numerics, testCase.chunk)
+  return trace(checkpoint, factory, { ids, chunk, hidden: true, logits: 'all', greedy: testCase.greedy, numerics })
+}
+
+async function checkModelCase(testCase: ModelCase, factory: BackendFactory, { numerics, oracle = createOracle(), tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
+  const expected = await oracle.model(testCase)
+  const actual = await runModelCase(testCase, factory, numerics, testCase.chunk)
 
   const tolerance = own['model'] ?? modelTolerance[numerics]
   const problems: string[] = []

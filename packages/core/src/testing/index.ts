@@ -1,7 +1,7 @@
 /** Conformance cases as data, and what runs them: for whoever writes a backend. */
 export { compareGreedy, compareRows, type GreedyAgreement, type GreedyRow, MARGIN, type RowAgreement } from './agreement.ts'
 export type { Content, StepCase } from './case.ts'
-export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases } from './conformance.ts'
+export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases, createOracle, type Oracle } from './conformance.ts'
 export { type ConformanceOptions, describeConformance, type Skip, type TestFunctions } from './describe-conformance.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { createRandom, type Random } from './random.ts'

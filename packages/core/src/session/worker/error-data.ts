@@ -18,7 +18,7 @@ export function fromErrorData(error: ErrorData, signal?: AbortSignal): unknown {
   return new GemmaError(code, message, { details, ...(cause !== undefined && { cause: new Error(cause) }) })
 }
 
-function textOf(error: unknown): string {
+export function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }
 

@@ -1,4 +1,5 @@
 /** Web workers, node:worker_threads and message ports as one thing. */
+import { textOf } from './error-data.ts'
 
 /** A web Worker, a worker's global scope, a MessagePort. */
 export interface EventTargetPort {
@@ -51,7 +52,7 @@ export function openChannel(port: MessagePortLike, handlers: ChannelHandlers): C
     messageerror: () => handlers.unreadable(),
     error(value) {
       const cause = isEmitter ? value : (fieldOf(value, 'error') ?? fieldOf(value, 'message'))
-      handlers.gone(cause === undefined || cause === null ? 'it could not be started' : `it failed with ${cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)}`, cause)
+      handlers.gone(cause === undefined || cause === null ? 'it could not be started' : `it failed with ${textOf(cause)}`, cause)
     },
     exit: (code) => handlers.gone(`it exited with code ${String(code)}`),
     close: () => handlers.gone('its port was closed'),

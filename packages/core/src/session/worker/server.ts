@@ -99,14 +99,14 @@ export function createServer({ backends, post }: ServerOptions): Server {
       }
       case 'send': {
         const { session } = sessionOf(request.session)
-        const stream = session.send(request.content, { ...request.options, signal: call.abort.signal })
+        const stream = session.send(request.content, { signal: call.abort.signal, ...request.options })
         await tell(call, id, stream)
         const result = await stream.result
         const { messages, contextUsage } = session
         return post({ type: 'answered', id, result, session: { answer: messages.at(-1) ?? { role: 'assistant', content: result.text }, contextUsage } })
       }
       case 'generate': {
-        const stream = gemmaOf(request.gemma).generate(request.prompt, { ...request.options, signal: call.abort.signal })
+        const stream = gemmaOf(request.gemma).generate(request.prompt, { signal: call.abort.signal, ...request.options })
         await tell(call, id, stream)
         return post({ type: 'answered', id, result: await stream.result })
       }
