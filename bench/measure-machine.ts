@@ -15,12 +15,18 @@ export interface MachineLimits {
 }
 
 const bytesPerThread = 256 * 2 ** 20
-const seconds = 1
+/** Several short looks, of which the best counts: the limit is what the machine can do when nothing else runs. */
+const looks = 4
+const seconds = 0.3
 
 export async function measureMachine(threads: number): Promise<MachineLimits> {
   const relaxed = WebAssembly.validate(limitsModule(1, true))
-  const [read, dot] = [await measure('read', threads, relaxed), relaxed ? await measure('dot', threads, relaxed) : undefined]
-  return { readBytesPerSecond: read, bytesPerThread, relaxedDotMacsPerSecond: dot }
+  const best = async (what: LimitsTask['what']): Promise<number> => {
+    let most = 0
+    for (let look = 0; look < looks; look++) most = Math.max(most, await measure(what, threads, relaxed))
+    return most
+  }
+  return { readBytesPerSecond: await best('read'), bytesPerThread, relaxedDotMacsPerSecond: relaxed ? await best('dot') : undefined }
 }
 
 /** All threads start together and count what they do until the time is over. */
@@ -36,7 +42,7 @@ async function measure(what: LimitsTask['what'], threads: number, relaxed: boole
   return (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0)
 }
 
-/** The limit is what the machine can do when nothing else runs: the best of two looks. */
+/** Of a measurement before and one after. */
 export function better(a: MachineLimits, b: MachineLimits): MachineLimits {
   const dots = [a, b].flatMap(({ relaxedDotMacsPerSecond: dot }) => (dot === undefined ? [] : [dot]))
   return {

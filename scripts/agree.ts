@@ -54,7 +54,7 @@ async function agreePrompts(subject: AgreementSubject): Promise<PromptResult[]> 
   const results: PromptResult[] = []
   for (const row of rows.slice(0, limit(values.prompts, rows.length))) {
     const ids = await subject.continueGreedily(row.ids, Math.min(tokens, row.greedy.length))
-    const result = { prompt: row.prompt, ...compareGreedy(row, ids) }
+    const result = { prompt: row.prompt, ...compareGreedy(row, ids, tokens) }
     console.error(`${JSON.stringify(row.prompt)}: ${describe(result)}`)
     results.push(result)
   }

@@ -51,6 +51,6 @@ export function interruptible(abort: AbortController): Disposable {
 
 /** Only the weights take long enough for a bar. */
 export function showLoading(progress: Progress, { phase, loaded, total }: LoadProgress): void {
-  if (phase === 'weights') progress.show('loading', loaded, total, 'bytes')
+  if (phase === 'repack') progress.show('loading', loaded, total, 'bytes')
   else progress.clear()
 }

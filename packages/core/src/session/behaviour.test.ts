@@ -251,6 +251,9 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       expect(answers[3]).toBe('The opposite of night is day.')
       expect(session.messages.length).toBe(questions.length * 2 + (system === undefined ? 0 : 1))
       expect(session.contextUsage.used).toBeLessThanOrEqual(96)
+      // a conversation that comes from elsewhere slides at its first question already
+      await using restored = small.chat({ messages: session.messages, defaults: { whenFull: 'slide' } })
+      expect(await ask(restored, ['What is the opposite of night?'])).toEqual(['The opposite of night is day.'])
     })
   })
 
@@ -258,7 +261,7 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
     const seen: string[] = []
     await using other = await load({ onProgress: ({ phase, loaded, total }) => seen.push(`${phase} ${loaded === 0 ? 'starts' : loaded === total ? 'ends' : 'goes on'}`) })
     expect(other.device).toEqual({ backend: 'reference', device: 'plain TypeScript', numerics: 'exact' })
-    for (const phase of ['open', 'weights', 'compile']) expect(seen).toEqual(expect.arrayContaining([`${phase} starts`, `${phase} ends`]))
+    for (const phase of ['open', 'read', 'repack']) expect(seen).toEqual(expect.arrayContaining([`${phase} starts`, `${phase} ends`]))
   })
 
   describe('signals and forks', () => {
@@ -318,7 +321,7 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
   test('loading can be given up half-way, by a signal or by a progress callback that throws', async () => {
     const controller = new AbortController()
     const reason = new Error('no longer wanted')
-    await expect(load({ signal: controller.signal, onProgress: ({ phase }) => phase === 'weights' && controller.abort(reason) })).rejects.toBe(reason)
+    await expect(load({ signal: controller.signal, onProgress: ({ phase }) => phase === 'read' && controller.abort(reason) })).rejects.toBe(reason)
     const mistake = new Error('in the callback')
     await expect(load({ onProgress: () => { throw mistake } })).rejects.toBe(mistake)
   })

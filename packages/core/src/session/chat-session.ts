@@ -29,7 +29,7 @@ interface Past {
 export function createChatSession(context: SessionContext, options: ChatOptions, past?: Past): Session {
   const { model, tokenizer, template } = context
   let messages: ChatMessage[] = past === undefined ? initialMessages(options) : [...past.messages]
-  /** Empty until the first answer: then the whole past was rendered at once, in exchanges[0]. */
+  /** Empty until the first answer: the whole past is rendered with the first question. */
   let exchanges: Exchange[] = [...(past?.exchanges ?? [])]
   let opening: Promise<KvCache> | undefined
   let running: GenerationStream | undefined
@@ -39,19 +39,23 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
   }
   const encode = ({ text, protect }: RenderedPrompt): number[] => tokenizer.encode(text, { protect })
-  /** The new question's ids, and those that close the last answer: they belong to the exchange before. */
-  const promptAfter = (user: ChatMessage): { readonly closing: number[]; readonly prompt: number[] } => {
-    if (exchanges.length === 0) return { closing: [], prompt: encode(template.render([...messages, user], { addGenerationPrompt: true })) }
+  /** The exchanges before a new question, and its ids. What closes the last answer belongs to the exchange before. */
+  const promptAfter = (user: ChatMessage): { readonly past: readonly Exchange[]; readonly prompt: Exchange } => {
+    const last = exchanges.at(-1)
+    if (last === undefined) {
+      const turns = splitExchanges(encode(template.render([...messages, user], { addGenerationPrompt: true })), tokenizer.controls.startOfTurn)
+      return { past: turns.slice(0, -1), prompt: turns[turns.length - 1] }
+    }
     const ids = encode(renderContinuation(template, messages, [user]))
-    const turn = Math.max(0, ids.findIndex((id) => id === tokenizer.controls.startOfTurn))
-    return { closing: ids.slice(0, turn), prompt: ids.slice(turn) }
+    const turn = Math.max(0, ids.indexOf(tokenizer.controls.startOfTurn))
+    return { past: [...exchanges.slice(0, -1), [...last, ...ids.slice(0, turn)]], prompt: ids.slice(turn) }
   }
 
   const answerTo = async (user: ChatMessage, sendOptions: GenerateOptions, emit: Parameters<typeof generate>[0]['emit'], stopped: AbortSignal): Promise<GenerationResult> => {
     const resolved = resolveOptions(context.defaults, options.defaults, sendOptions)
     resolved.signal?.throwIfAborted()
-    const { closing, prompt } = promptAfter(user)
-    let kept = exchanges.map((exchange, i) => (i === exchanges.length - 1 ? [...exchange, ...closing] : exchange))
+    const { past: before, prompt } = promptAfter(user)
+    let kept = before
     opening ??= model.openCache().catch((error: unknown) => {
       opening = undefined // the next send may find more memory
       throw error
@@ -144,6 +148,13 @@ export function refuseImages(messages: readonly ChatMessage[]): void {
 export function userContent(content: UserContent): ChatMessage['content'] {
   if (typeof content !== 'string' && !Array.isArray(content)) throw new GemmaError('invalid-chat', 'The message has no content. Give a string or a list of parts.')
   return typeof content === 'string' ? content : content.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part))
+}
+
+/** Cuts a whole conversation before each question: turns alternate, the user's come first. */
+function splitExchanges(ids: readonly number[], startOfTurn: number): Exchange[] {
+  const starts = ids.flatMap((id, i) => (id === startOfTurn ? [i] : [])).filter((_, turn) => turn % 2 === 0)
+  const cuts = [0, ...starts.slice(1), ids.length]
+  return cuts.slice(1).map((end, i) => ids.slice(cuts[i], end))
 }
 
 /**

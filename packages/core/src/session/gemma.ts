@@ -53,7 +53,7 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
     })
     return createGemma({ checkpoint, backend, tokenizer, template, model })
   } catch (error) {
-    await backend?.dispose()
+    await backend?.dispose().catch(() => {}) // the first error is the one to tell
     throw error
   } finally {
     if (!isCheckpoint(input)) await checkpoint.close()

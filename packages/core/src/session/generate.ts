@@ -59,7 +59,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
         signal: halt,
         ...(answer.length === 0 && { onProgress: (done: number) => emit({ type: 'prefill', done, total }) }),
       },
-      () => sampler.pick(ids.length),
+      () => sampler.pick(),
     )
     if (choice.logprobs !== undefined) {
       const named = (entry: { readonly id: number; readonly logprob: number }): { id: number; text: string; logprob: number } => ({ ...entry, text: tokenizer.decode([entry.id]) })

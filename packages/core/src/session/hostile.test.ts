@@ -145,7 +145,7 @@ describe('nothing stays allocated', () => {
     const { factory, live } = countingBackend()
     const controller = new AbortController()
     const reason = new Error('enough')
-    const load = Gemma.load(await readFile(demo), { backend: factory, signal: controller.signal, onProgress: ({ phase, loaded }) => phase === 'weights' && loaded > 0 && controller.abort(reason) })
+    const load = Gemma.load(await readFile(demo), { backend: factory, signal: controller.signal, onProgress: ({ phase, loaded }) => phase === 'read' && loaded > 0 && controller.abort(reason) })
     await expect(load).rejects.toBe(reason)
     expect(live.size).toBe(0)
   })

@@ -17,8 +17,8 @@ export interface Choice {
 export interface Sampler {
   /** What the next forward has to apply on the device. */
   next(): { readonly adjustments?: Adjustments }
-  /** Reads the last forward's row and picks. Within the same task. `position` is where the picked token will stand. */
-  pick(position: number): Promise<Choice>
+  /** Reads the last forward's row and picks. Within the same task. */
+  pick(): Promise<Choice>
 }
 
 /** @param options validated. @param logprobs how many alternatives to report; undefined: none, and no log-probabilities. */
@@ -28,6 +28,8 @@ export function createSampler(model: TextModel, options: SamplingOptions, prompt
   const seed = options.seed ?? randomSeed()
   const { vocabSize } = model.config
   let adjustments: Adjustments | undefined
+  /** Of the token to pick, in the sequence as it would stand had nothing been dropped from a full context. */
+  let position = prompt.length
 
   /** All logits, adjusted on the host: where the device's candidates do not suffice. */
   const allCandidates = async (): Promise<Candidates> => {
@@ -47,8 +49,8 @@ export function createSampler(model: TextModel, options: SamplingOptions, prompt
       adjustments = adjustmentsOf(options, counts, vocabSize)
       return adjustments !== undefined && fitsDevice(adjustments) ? { adjustments } : {}
     },
-    async pick(position) {
-      const u = randomUnit(seed, position)
+    async pick() {
+      const u = randomUnit(seed, position++)
       let candidates = fitsDevice(adjustments) ? await model.readCandidates() : await allCandidates()
       let choice = sample(candidates, options, u)
       if (choice === 'incomplete') {

@@ -94,9 +94,7 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
     await writeWeights(checkpoint, byRole('weight'), weights, options)
     const mask = allowedIds(config.vocabSize, options.allows ?? (() => true))
     await workspace.write(textBuffers.mask, mask)
-    onProgress?.({ phase: 'compile', loaded: 0, total: 1 })
     const model = createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
-    onProgress?.({ phase: 'compile', loaded: 1, total: 1 })
     return model
   } catch (error) {
     for (const memory of allocated) memory.dispose()
@@ -106,13 +104,17 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
 
 async function writeWeights(checkpoint: Checkpoint, buffers: readonly BufferDecl[], memory: Memory, { signal, onProgress }: TextModelOptions): Promise<void> {
   const total = buffers.reduce((sum, buffer) => sum + dtypeBytes(buffer.dtype, elementCount(buffer, { rows: 0, taken: 0 })), 0)
-  let loaded = 0
-  onProgress?.({ phase: 'weights', loaded, total })
+  let read = 0
+  let repacked = 0
+  onProgress?.({ phase: 'read', loaded: 0, total })
+  onProgress?.({ phase: 'repack', loaded: 0, total })
   for (const { name } of buffers) {
     for await (const slice of checkpoint.read(name, signal)) {
+      read += slice.bytes.length
+      onProgress?.({ phase: 'read', loaded: read, total })
       await memory.write(name, slice.bytes, slice.row)
-      loaded += slice.bytes.length
-      onProgress?.({ phase: 'weights', loaded, total })
+      repacked += slice.bytes.length
+      onProgress?.({ phase: 'repack', loaded: repacked, total })
     }
   }
 }

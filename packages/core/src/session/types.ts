@@ -5,8 +5,11 @@ import type { SamplingOptions } from '../sampling/options.ts'
 import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
 
 export interface LoadProgress {
-  /** `open`: headers and tokenizer. `weights`: bytes on their way to the device. `compile`: plans. Each phase reports 0 and its total. */
-  readonly phase: 'open' | 'weights' | 'compile'
+  /**
+   * `open`: headers and tokenizer. `read`: bytes of weights that have come from the source. `repack`: bytes that the device has put
+   * into its layout; it follows `read` by a slice or two. Each phase reports 0 and its total.
+   */
+  readonly phase: 'open' | 'read' | 'repack'
   readonly loaded: number
   readonly total: number
 }

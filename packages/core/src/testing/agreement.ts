@@ -21,8 +21,9 @@ export interface GreedyAgreement {
 /** Below this gap between its two best logits, another order of f32 sums may choose the other token. */
 export const MARGIN = 1e-3
 
-export function compareGreedy({ greedy, margins }: GreedyRow, found: readonly number[]): GreedyAgreement {
-  const steps = Math.min(greedy.length, found.length)
+/** Compares the first `tokens` ids; a continuation that is shorter differs where it ends. */
+export function compareGreedy({ greedy, margins }: GreedyRow, found: readonly number[], tokens: number = greedy.length): GreedyAgreement {
+  const steps = Math.min(greedy.length, tokens)
   for (let step = 0; step < steps; step++) {
     if (greedy[step] !== found[step]) return { steps: step, firstDifference: { step, margin: margins[step] }, agrees: margins[step] < MARGIN }
   }

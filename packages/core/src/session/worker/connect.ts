@@ -1,6 +1,7 @@
 import { GemmaError } from '../../errors.ts'
 import type { Gemma, LoadOptions } from '../types.ts'
 import { type Connection, createConnection, lostWorker } from './connection.ts'
+import { onceDied } from './life-line.ts'
 import { endPort, type MessagePortLike, openChannel } from './port.ts'
 import type { WorkerModel } from './protocol.ts'
 import { createRemoteGemma } from './remote-gemma.ts'
@@ -24,11 +25,12 @@ export interface GemmaClient {
 
 /** The page's side of `serveGemma`: models that run in a worker. Takes over a web Worker, a Worker of node:worker_threads or a MessagePort. */
 export function connectGemma(worker: MessagePortLike): GemmaClient {
-  const connection = createConnection((request) => channel.post(request))
+  const connection = createConnection((request) => channel.post(request), (lock) => watch(lock))
   const lost = (why: string, cause?: unknown): void => {
     connection.end(lostWorker(why, cause))
     channel.close()
   }
+  const watch = onceDied(() => lost('it was terminated'), () => connection.ended !== undefined)
   const channel = openChannel(worker, {
     message: (message) => {
       connection.receive(message)

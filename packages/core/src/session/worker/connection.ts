@@ -30,11 +30,11 @@ export interface Connection {
 }
 
 interface Waiting {
-  readonly receive: (reply: Exclude<Reply, ReplyOf<'unreadable'>>) => void
+  readonly receive: (reply: Exclude<Reply, ReplyOf<'lost' | 'lives'>>) => void
   readonly reject: (error: unknown) => void
 }
 
-export function createConnection(post: (request: Request) => void): Connection {
+export function createConnection(post: (request: Request) => void, watch: (lock: string) => void = () => {}): Connection {
   const waiting = new Map<Id, Waiting>()
   let ended: GemmaError | undefined
   // Several pages may share a worker, and not every page has crypto.randomUUID.
@@ -76,7 +76,8 @@ export function createConnection(post: (request: Request) => void): Connection {
     newId: () => `${prefix}-${count++}`,
     receive(message) {
       if (!isReply(message)) return
-      if (message.type === 'unreadable') connection.end(lostWorker('it could not read a message'))
+      if (message.type === 'lost') connection.end(lostWorker(message.why))
+      else if (message.type === 'lives') watch(message.lock)
       else waiting.get(message.id)?.receive(message)
     },
     end(pending, later = pending) {

@@ -46,8 +46,10 @@ export type Reply =
   | { readonly type: 'counted'; readonly id: Id; readonly tokens: number }
   | { readonly type: 'disposed'; readonly id: Id }
   | { readonly type: 'failed'; readonly id: Id; readonly error: ErrorData }
-  /** A request arrived that could not be read: whose it was is unknown. */
-  | { readonly type: 'unreadable' }
+  /** Nothing will be answered any more. */
+  | { readonly type: 'lost'; readonly why: string }
+  /** A Web Lock that the worker holds as long as it lives: who gets it knows that it died, which has no event. */
+  | { readonly type: 'lives'; readonly lock: string }
 
 export type ReplyOf<T extends Reply['type']> = Extract<Reply, { readonly type: T }>
 
@@ -82,7 +84,8 @@ const replyShapes: Shapes<Reply> = {
   counted: { id: isText, tokens: isCount },
   disposed: { id: isText },
   failed: { id: isText, error: isObject },
-  unreadable: {},
+  lost: { why: isText },
+  lives: { lock: isText },
 }
 
 export function isRequest(message: unknown): message is Request {

@@ -1,5 +1,6 @@
 import { GemmaError } from '../../errors.ts'
 import type { BackendTable } from './first-available.ts'
+import { holdLife } from './life-line.ts'
 import { type MessagePortLike, openChannel, workerScope } from './port.ts'
 import { createServer } from './server.ts'
 
@@ -27,14 +28,20 @@ export function serveGemma({ backends, port = workerScope() }: ServeOptions): Ge
   if (port === undefined) {
     throw new GemmaError('invalid-argument', "serveGemma() was not called in a web worker. Call it in the worker's module, or pass a port: in Node, { port: parentPort } of node:worker_threads.")
   }
+  const life = holdLife()
   const server = createServer({ backends, post: (reply) => channel.post(reply) })
   const close = async (): Promise<void> => {
     channel.close()
     await server.close()
+    channel.post({ type: 'lost', why: 'it stopped serving' })
+    life.end()
   }
   const channel = openChannel(port, {
-    message: (message) => server.receive(message),
-    unreadable: () => channel.post({ type: 'unreadable' }),
+    message(message) {
+      if (life.lock !== undefined) channel.post({ type: 'lives', lock: life.lock })
+      server.receive(message)
+    },
+    unreadable: () => channel.post({ type: 'lost', why: 'it could not read a message' }),
     gone: () => void close().catch(() => {}), // nobody is left to tell
   })
   return { close }

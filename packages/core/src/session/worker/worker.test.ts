@@ -285,6 +285,19 @@ describe('nothing is left', () => {
   })
 })
 
+test('a worker that stops serving ends what waits and what comes later', async () => {
+  const { port1, port2 } = new MessageChannel()
+  const server = serveGemma({ backends: { reference }, port: port2 })
+  const client = connectGemma(port1)
+  const gemma = await client.load(demo, { backend: 'reference' })
+  const stream = gemma.generate('1, 2', endless)
+  await firstText(stream)
+  await server.close()
+  expect(['aborted', 'device-lost']).toContain((await failureOf(stream.result)).code)
+  expect((await failureOf(gemma.countTokens('a'))).code).toBe('device-lost')
+  await client.dispose()
+})
+
 test('two pages share a worker without hearing each other', async () => {
   const worker = startWorker()
   const [one, two] = [connectGemma(worker), connectGemma(worker)]
