@@ -57,7 +57,7 @@ for (const { type, rows, width } of shapes) {
   if (options.only !== undefined && options.only !== type) continue
   kernels.reset()
   const one = matrix(kernels, type, rows, width)
-  const copies = Array.from({ length: Math.floor(MEMORY_BYTES / one.bytes) }, () => matrix(kernels, type, rows, width))
+  const copies = Array.from({ length: Math.max(1, Math.floor(MEMORY_BYTES / one.bytes)) }, () => matrix(kernels, type, rows, width))
   const x = kernels.activations(Float32Array.from({ length: ROWS * width }, (_, i) => Math.sin(i)), ROWS)
   const first = kernels.activations(Float32Array.from({ length: width }, (_, i) => Math.sin(i)), 1)
   const out = kernels.allocate(4 * ROWS * rows)

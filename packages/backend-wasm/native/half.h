@@ -15,6 +15,15 @@ INLINE v128_t f16_to_f32(v128_t bits) {
 
 INLINE v128_t load_f16x4(const void *at) { return f16_to_f32(wasm_u32x4_load16x4(at)); }
 
+// For scales in inner loops: exact but for NaN, which becomes an infinity.
+INLINE v128_t load_scale_f16x4(const void *at) {
+  v128_t bits = wasm_v128_and(wasm_i32x4_shl(wasm_i32x4_load16x4(at), 13), wasm_i32x4_const_splat(0x8fffe000));
+  v128_t up = wasm_f32x4_const_splat(0x1p112f), down = wasm_f32x4_const_splat(0x1p-112f);
+  v128_t value = wasm_f32x4_mul(bits, up);
+  // An exponent of 31 overflows here and stays infinite.
+  return wasm_f32x4_mul(wasm_f32x4_mul(value, up), down);
+}
+
 INLINE v128_t load_bf16x4(const void *at) { return wasm_i32x4_shl(wasm_u32x4_load16x4(at), 16); }
 
 INLINE float f16_value(uint16_t bits) { return wasm_f32x4_extract_lane(f16_to_f32(wasm_i32x4_make(bits, 0, 0, 0)), 0); }

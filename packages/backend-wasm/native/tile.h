@@ -41,7 +41,7 @@ typedef struct {
 INLINE Rows load_rows(const void *at) { return (Rows){wasm_v128_load(at), wasm_v128_load((const char *)at + 16)}; }
 
 INLINE Header load_header(Format f, const uint8_t *block) {
-  if (f.header == HEADER_SCALE) return (Header){.first = {load_f16x4(block), load_f16x4(block + 8)}};
+  if (f.header == HEADER_SCALE) return (Header){.first = {load_scale_f16x4(block), load_scale_f16x4(block + 8)}};
   return (Header){load_rows(block), load_rows(block + 32)};
 }
 

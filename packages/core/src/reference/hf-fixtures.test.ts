@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { trace } from '../session/trace.ts'
+import { tensorDifferences } from '../testing/agreement.ts'
 import { openModel } from '../weights/open-model.ts'
 import { readSafetensors } from '../weights/read-safetensors.ts'
 import type { NamedTensors } from '../weights/write-safetensors.ts'
@@ -28,16 +29,7 @@ describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like'])('HF fixture %s'
   test.each([1000, 17, 1])('in chunks of %i: hidden states and logits within 1e-4, greedy ids equal', async (chunk) => {
     const found = await run(chunk)
     expect([...found.keys()].toSorted()).toEqual([...expected.keys()].toSorted())
-    for (const [tensor, want] of expected) {
-      const have = found.get(tensor)
-      expect(have?.shape, tensor).toEqual(want.shape)
-      if (want.dtype === 'I32') {
-        expect([...(have?.data ?? [])], tensor).toEqual([...want.data])
-      } else {
-        const worst = Array.from(want.data).reduce((max, value, i) => Math.max(max, Math.abs(value - (have?.data[i] ?? NaN))), 0)
-        expect(worst, tensor).toBeLessThanOrEqual(1e-4)
-      }
-    }
+    for (const [tensor, difference] of tensorDifferences(expected, found)) expect(difference, tensor).toBeLessThanOrEqual(1e-4)
   })
 
   test('chunked, one shot and token by token give the same bits', async () => {

@@ -64,3 +64,15 @@ export function compareRows(expected: NamedTensors, found: NamedTensors, rows: n
   }
   return { rows, top1: same / rows, kl: sum / rows, worstKl }
 }
+
+/** The largest |Δ| of each f32 tensor; ∞ where one is missing or has another shape, or an i32 tensor differs at all. */
+export function tensorDifferences(expected: NamedTensors, found: NamedTensors): ReadonlyMap<string, number> {
+  return new Map(
+    Array.from(expected, ([name, want]) => {
+      const have = found.get(name)
+      if (have?.shape.join() !== want.shape.join()) return [name, Infinity]
+      const worst = want.data.reduce((max, value, i) => Math.max(max, Math.abs(value - have.data[i])), 0)
+      return [name, want.dtype === 'I32' && worst > 0 ? Infinity : worst]
+    }),
+  )
+}

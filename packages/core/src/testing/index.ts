@@ -1,5 +1,5 @@
 /** Conformance cases as data, and what runs them: for whoever writes a backend. */
-export { compareGreedy, compareRows, type GreedyAgreement, type GreedyRow, MARGIN, type RowAgreement } from './agreement.ts'
+export { compareGreedy, compareRows, type GreedyAgreement, type GreedyRow, MARGIN, type RowAgreement, tensorDifferences } from './agreement.ts'
 export type { Content, StepCase } from './case.ts'
 export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases, createOracle, type Oracle } from './conformance.ts'
 export { type ConformanceOptions, describeConformance, type Skip, type TestFunctions } from './describe-conformance.ts'
