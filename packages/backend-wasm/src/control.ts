@@ -29,6 +29,17 @@ export type ControlWord = keyof typeof control
 
 export const CONTROL_BYTES = 128
 
+/** What the control block has to say about a job; words that are not named keep their value. */
+export type Job = Partial<Record<ControlWord, number>>
+
+export function writeJob(words: Int32Array, job: Job): void {
+  for (const [word, value] of Object.entries(job)) if (isControlWord(word)) words[control[word]] = value
+}
+
+function isControlWord(name: string): name is ControlWord {
+  return name in control
+}
+
 export const jobKind = { run: 1, repack: 2 } as const
 
 /** How 8-bit products are computed: native/matmul.h's DotKind. */

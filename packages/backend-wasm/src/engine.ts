@@ -1,9 +1,7 @@
 import type { GemmaError } from '@facetjs/core/backend'
 import type { Arena } from './arena.ts'
-import type { ControlWord } from './control.ts'
+import type { Job } from './control.ts'
 import type { Kernels } from './kernels.ts'
-
-export type Job = Partial<Record<ControlWord, number>>
 
 /** The kernels with their memory and whoever runs them. One job at a time. */
 export interface Engine {

@@ -1,5 +1,5 @@
 import { createArena } from './arena.ts'
-import { control, CONTROL_BYTES, type ControlWord } from './control.ts'
+import { control, CONTROL_BYTES, writeJob } from './control.ts'
 import { type Engine, INITIAL_PAGES, MAX_PAGES } from './engine.ts'
 import { instantiate } from './kernels.ts'
 import { chooseDot } from './probe.ts'
@@ -24,7 +24,7 @@ export function createLocalEngine(module: WebAssembly.Module, dot?: number): Eng
       signal?.throwIfAborted()
       const words = new Int32Array(memory.buffer, block, CONTROL_BYTES / 4)
       words[control.threads] = 1
-      for (const word of Object.keys(job) as ControlWord[]) words[control[word]] = job[word] ?? 0
+      writeJob(words, job)
       kernels.job(block, 0)
     },
     async dispose() {},

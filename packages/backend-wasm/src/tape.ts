@@ -109,12 +109,12 @@ function readersOf(x: BufferName, steps: readonly Step[]): Step[] {
 
 /** What a step multiplies, and which forms of activations its weights want. */
 function productOf(step: Step, options: TapeOptions): { readonly x: BufferName; readonly operands: readonly number[] } | undefined {
-  if (step.op === 'linear') return { x: step.x, operands: [operand(step.weight, options)] }
-  if (step.op === 'gatedLinear') return { x: step.x, operands: [operand(step.gate, options), operand(step.up, options)] }
+  if (step.op === 'linear') return { x: step.x, operands: [operandKind(step.weight, options)] }
+  if (step.op === 'gatedLinear') return { x: step.x, operands: [operandKind(step.gate, options), operandKind(step.up, options)] }
   return undefined
 }
 
-function operand(weight: BufferName, { fast, place, operandOf }: TapeOptions): number {
+function operandKind(weight: BufferName, { fast, place, operandOf }: TapeOptions): number {
   const { decl } = place(weight)
   const width = decl.shape[1]
   return fast && typeof width === 'number' && width % BLOCK === 0 ? operandOf(typeIndex(decl)) : 0
@@ -201,12 +201,12 @@ function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
     case 'linear':
       return [
         rowsWord(place(step.out)), ...matrixWords(place(step.weight)), ...activationWords(plan, step.x, options),
-        operand(step.weight, options) > 0 ? 1 : 0, at(step.out), at(step.bias), step.activation === 'gelu' ? 1 : 0, at(step.add),
+        operandKind(step.weight, options) > 0 ? 1 : 0, at(step.out), at(step.bias), step.activation === 'gelu' ? 1 : 0, at(step.add),
       ]
     case 'gatedLinear':
       return [
         rowsWord(place(step.out)), ...matrixWords(place(step.gate)), ...matrixWords(place(step.up)), ...activationWords(plan, step.x, options),
-        operand(step.gate, options) > 0 ? 1 : 0, operand(step.up, options) > 0 ? 1 : 0, at(step.out),
+        operandKind(step.gate, options) > 0 ? 1 : 0, operandKind(step.up, options) > 0 ? 1 : 0, at(step.out),
       ]
     case 'normRopeStore': {
       const headDim = lengthOf(place(step.qNorm))

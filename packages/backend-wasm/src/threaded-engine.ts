@@ -1,7 +1,7 @@
 import { hold, startThread } from '#platform'
 import { GemmaError } from '@facetjs/core/backend'
 import { createArena } from './arena.ts'
-import { control, CONTROL_BYTES, type ControlWord } from './control.ts'
+import { control, CONTROL_BYTES, writeJob } from './control.ts'
 import { type Engine, INITIAL_PAGES, MAX_PAGES, STACK_BYTES } from './engine.ts'
 import { instantiate } from './kernels.ts'
 import { chooseDot } from './probe.ts'
@@ -89,7 +89,7 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
     async run(job, runSignal) {
       if (dead !== undefined) throw dead
       runSignal?.throwIfAborted()
-      for (const word of Object.keys(job) as ControlWord[]) words[control[word]] = job[word] ?? 0
+      writeJob(words, job)
       Atomics.store(words, control.abort, 0)
       Atomics.store(words, control.aborted, 0)
       const abort = (): void => void Atomics.store(words, control.abort, 1)

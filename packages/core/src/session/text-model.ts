@@ -69,7 +69,7 @@ export interface TextModelOptions {
 }
 
 export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
-  const { signal, onProgress } = options
+  const { signal } = options
   const config = checkpoint.config.text
   const kv = kvLayout(config, options.contextLength, options.chunk)
   const limits = { rows: options.chunk, taken: options.taken ?? 1 }
