@@ -69,7 +69,7 @@ ${Object.entries(facts.devices)
   .map(([name, device]) => `- ${name}: ${device}`)
   .join('\n')}
 - Memory: ${machine('readBandwidth')} GB/s read by ${threads} threads (WASM v128 loads, ${facts.bytesPerThread / 2 ** 20} MiB of its own for each thread, best of eight looks of 0.3 s, half before and half after). The share is decode × the file's weight bytes ÷ that; KV is not counted.
-- Dot product: ${machine('relaxedDot')} GMAC/s (i32x4.relaxed_dot_i8x16_i7x16_add_s with all operands in registers, ${threads} threads): no WASM kernel prefills faster than that. GMAC/s of prefill counts the linear steps of the layers, not attention and head.
+- Dot product: ${machine('relaxedDot')} GMAC/s (i32x4.relaxed_dot_i8x16_i7x16_add_s with all operands in registers, ${threads} threads, best of eight looks): the ceiling of kernels built on it. GMAC/s of prefill counts the linear steps of the layers, not attention and head.
 - Prefill ends with the first chosen token, decode with the last; wllama's are its server's own clocks, and it tokenises the text of the same ids again.
 - Load: from the file (in the page cache) to ready; wllama's includes fetching the file from a local server. Peak: resident memory of the process, mapped file pages included; of Chromium, its renderer.
 `

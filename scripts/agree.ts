@@ -113,13 +113,13 @@ if (values.part !== undefined && subjectOfPart !== undefined) {
   console.log(JSON.stringify(result))
 } else {
   const whole = values.prompts === undefined && values.tokens === undefined && values.rows === undefined
-  const results = readResults()
   const wanted = wantedSubjects()
   const measured: Partial<Record<SubjectName, AgreementEntry>> = {}
   for (const name of wanted) {
     measured[name] = await measure(name)
-    if (whole) writeResults(Object.assign(results, measured))
+    if (whole) writeResults({ ...readResults(), ...measured })
   }
+  const results = readResults()
   console.log(renderReport(whole ? results : measured))
   for (const name of wanted) {
     const wrong = measured[name] === undefined ? [] : shortfalls(name, measured[name], results.native)

@@ -2,6 +2,12 @@
 #pragma once
 #include "wasm.h"
 
+// A constant that stays in a register: V8 builds a known one anew wherever it is used.
+INLINE v128_t opaque(v128_t constant) {
+  __asm__("" : "+r"(constant));
+  return constant;
+}
+
 // bits i32x4, each an f16 in its low half, zero above → f32x4.
 INLINE v128_t f16_to_f32(v128_t bits) {
   v128_t magnitude = wasm_v128_and(bits, wasm_i32x4_const_splat(0x7fff));
@@ -15,13 +21,21 @@ INLINE v128_t f16_to_f32(v128_t bits) {
 
 INLINE v128_t load_f16x4(const void *at) { return f16_to_f32(wasm_u32x4_load16x4(at)); }
 
+typedef struct {
+  v128_t mask;
+  v128_t up;
+  v128_t down;
+} HalfConstants;
+
+INLINE HalfConstants half_constants(void) {
+  return (HalfConstants){opaque(wasm_i32x4_const_splat(0x8fffe000)), opaque(wasm_f32x4_const_splat(0x1p112f)), opaque(wasm_f32x4_const_splat(0x1p-112f))};
+}
+
 // For scales in inner loops: exact but for NaN, which becomes an infinity.
-INLINE v128_t load_scale_f16x4(const void *at) {
-  v128_t bits = wasm_v128_and(wasm_i32x4_shl(wasm_i32x4_load16x4(at), 13), wasm_i32x4_const_splat(0x8fffe000));
-  v128_t up = wasm_f32x4_const_splat(0x1p112f), down = wasm_f32x4_const_splat(0x1p-112f);
-  v128_t value = wasm_f32x4_mul(bits, up);
-  // An exponent of 31 overflows here and stays infinite.
-  return wasm_f32x4_mul(wasm_f32x4_mul(value, up), down);
+INLINE v128_t load_scale_f16x4(const void *at, HalfConstants k) {
+  v128_t bits = wasm_v128_and(wasm_i32x4_shl(wasm_i32x4_load16x4(at), 13), k.mask);
+  // An exponent of 31 overflows in the second product and stays infinite.
+  return wasm_f32x4_mul(wasm_f32x4_mul(wasm_f32x4_mul(bits, k.up), k.up), k.down);
 }
 
 INLINE v128_t load_bf16x4(const void *at) { return wasm_i32x4_shl(wasm_u32x4_load16x4(at), 16); }

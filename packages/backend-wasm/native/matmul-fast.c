@@ -23,7 +23,7 @@ INLINE Rows less_zero(Format f, Rows sum, v128_t x_sum) {
 }
 
 // The block's part of the product, from the i32 sums of its two halves.
-INLINE Rows scale_block(Format f, const Header *w, Rows first, Rows second, const float *scale, const int32_t *sums) {
+INLINE Rows scale_block(Format f, int dot, const Header *w, Rows first, Rows second, const float *scale, const int32_t *sums) {
   v128_t whole = wasm_v128_load32_splat(sums);
   Rows value;
   if (f.header == HEADER_HALVES) {
@@ -32,7 +32,9 @@ INLINE Rows scale_block(Format f, const Header *w, Rows first, Rows second, cons
     Rows b = mul_f32(to_f32(less_zero(f, second, wasm_i32x4_sub(whole, start))), w->second);
     value = add_f32(a, b);
   } else {
-    value = mul_f32(to_f32(less_zero(f, add_i32(first, second), whole)), w->first);
+    Rows sum = less_zero(f, add_i32(first, second), whole);
+    if (signed_quants(f, dot)) sum = add_i32(sum, splat(wasm_v128_load32_splat(sums + 2)));
+    value = mul_f32(to_f32(sum), w->first);
   }
   if (f.header == HEADER_OFFSET) value = add_f32(value, mul_f32(w->second, splat(wasm_f32x4_convert_i32x4(whole))));
   return mul_f32(value, splat(wasm_v128_load32_splat(scale)));
@@ -41,38 +43,40 @@ INLINE Rows scale_block(Format f, const Header *w, Rows first, Rows second, cons
 INLINE int value_bytes(int dot) { return dot == DOT_WIDEN ? 2 : 1; }
 
 // i32 sums of half a block.
-INLINE Rows dot_half(Format f, int dot, const uint8_t *quants, const char *x, int half) {
+INLINE Rows dot_half(Format f, int dot, const uint8_t *quants, const char *x, int half, DotConstants k) {
   int chunks = 4 / chunk_groups(dot), step = chunk_groups(dot) * 4 * value_bytes(dot);
   Rows sum = {};
   for (int i = 0; i < chunks; i++) {
     Chunk chunk = load_chunk(f, dot, quants, half * chunks + i);
-    sum = add_i32(sum, dot_chunk(f, dot, &chunk, x + (half * chunks + i) * step));
+    sum = add_i32(sum, dot_chunk(f, dot, &chunk, x + (half * chunks + i) * step, k));
   }
   return sum;
 }
 
 // One row of activations.
 INLINE void multiply_row(Format f, int dot, const uint8_t *block, Quantised x, int blocks, float *acc) {
+  HalfConstants half = half_constants();
+  DotConstants k = dot_constants();
   Rows sum = {};
   for (int b = 0; b < blocks; b++, block += block_bytes(f), x.quants += BLOCK * value_bytes(dot)) {
     const uint8_t *quants = block + header_bytes(f);
-    Rows first = dot_half(f, dot, quants, x.quants, 0);
-    Rows second = dot_half(f, dot, quants, x.quants, 1);
-    Header header = load_header(f, block);
-    sum = add_f32(sum, scale_block(f, &header, first, second, x.scales + b, x.sums + 2 * b));
+    Rows first = dot_half(f, dot, quants, x.quants, 0, k);
+    Rows second = dot_half(f, dot, quants, x.quants, 1, k);
+    Header header = load_header(f, block, half);
+    sum = add_f32(sum, scale_block(f, dot, &header, first, second, x.scales + b, x.sums + SUMS * b));
   }
   wasm_v128_store(acc, sum.low);
   wasm_v128_store(acc + 4, sum.high);
 }
 
 // sums i32 [rows, 2 halves, TILE_ROWS] (+)= chunk `index` of the block · x.
-INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Rows *sums) {
+INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Rows *sums, DotConstants k) {
   int chunks = 8 / chunk_groups(dot), per_half = chunks / 2;
   Chunk chunk = load_chunk(f, dot, quants, index);
   x += BLOCK / chunks * index * value_bytes(dot);
   sums += index / per_half;
   for (int r = 0; r < rows; r++, x += width * value_bytes(dot), sums += 2) {
-    Rows sum = dot_chunk(f, dot, &chunk, x);
+    Rows sum = dot_chunk(f, dot, &chunk, x, k);
     *sums = index % per_half == 0 ? sum : add_i32(*sums, sum);
   }
 }
@@ -80,16 +84,18 @@ INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const 
 // Several rows of activations: every register of weights meets all of them.
 INLINE void multiply_rows(Format f, int dot, const uint8_t *block, Quantised x, int blocks, int rows, float *acc) {
   Rows sums[MATMUL_ROWS * 2];
+  HalfConstants half = half_constants();
+  DotConstants k = dot_constants();
   int width = blocks * BLOCK;
   __builtin_memset(acc, 0, (size_t)rows * TILE_ROWS * sizeof(float));
   for (int b = 0; b < blocks; b++, block += block_bytes(f), x.quants += BLOCK * value_bytes(dot)) {
-    for (int i = 0; i < 8 / chunk_groups(dot); i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, width, rows, sums);
-    Header header = load_header(f, block);
+    for (int i = 0; i < 8 / chunk_groups(dot); i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, width, rows, sums, k);
+    Header header = load_header(f, block, half);
     const float *scale = x.scales + b;
-    const int32_t *x_sums = x.sums + 2 * b;
+    const int32_t *x_sums = x.sums + SUMS * b;
     Rows *to = (Rows *)acc;
-    for (int r = 0; r < rows; r++, scale += blocks, x_sums += 2 * blocks, to++) {
-      *to = add_f32(*to, scale_block(f, &header, sums[2 * r], sums[2 * r + 1], scale, x_sums));
+    for (int r = 0; r < rows; r++, scale += blocks, x_sums += SUMS * blocks, to++) {
+      *to = add_f32(*to, scale_block(f, dot, &header, sums[2 * r], sums[2 * r + 1], scale, x_sums));
     }
   }
 }
@@ -100,7 +106,7 @@ INLINE void multiply(Format f, int dot, const Matrix *w, int tile, const Activat
   Quantised rows_of_x = {
     .quants = dot == DOT_WIDEN ? (const char *)(x->quants16 + from) : (const char *)(x->quants + from),
     .scales = x->scales + (size_t)row * blocks,
-    .sums = x->sums + (size_t)row * blocks * 2,
+    .sums = x->sums + (size_t)row * blocks * SUMS,
   };
   const uint8_t *block = w->data + (size_t)tile * blocks * block_bytes(f);
   if (rows == 1) return multiply_row(f, dot, block, rows_of_x, blocks, acc);
@@ -119,6 +125,8 @@ KERNEL(U4M, WIDEN)
 KERNEL(U5M, WIDEN)
 KERNEL(U6, WIDEN)
 #if RELAXED
+KERNEL(Q8, PAIRS)
+KERNEL(Q8, QUADS)
 KERNEL(U5, PAIRS)
 KERNEL(U4, PAIRS)
 KERNEL(U4M, PAIRS)
@@ -138,18 +146,18 @@ typedef void (*Kernel)(const Matrix *w, int tile, const Activations *x, int row,
 
 // By layout and DotKind.
 static const Kernel kernels[][3] = {
-  [MATRIX_Q8] = {multiply_Q8_WIDEN}, [MATRIX_U5] = ALL(U5),   [MATRIX_U4] = ALL(U4),
+  [MATRIX_Q8] = ALL(Q8), [MATRIX_U5] = ALL(U5),   [MATRIX_U4] = ALL(U4),
   [MATRIX_U4M] = ALL(U4M),           [MATRIX_U5M] = ALL(U5M), [MATRIX_U6] = ALL(U6),
 };
 
 void matmul_tile_fast(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc, int dot) {
   int layout = matrix_layout(w->type);
-  if (is_quantised(layout)) kernels[layout][usable_dot(formats[layout], dot)](w, tile, x, row, rows, acc);
+  if (is_quantised(layout)) kernels[layout][usable_dot(dot)](w, tile, x, row, rows, acc);
   else matmul_tile_exact(w, tile, x, row, rows, acc);
 }
 
 int matmul_operand(int type, int dot) {
   int layout = matrix_layout(type);
   if (!is_quantised(layout)) return 0;
-  return usable_dot(formats[layout], dot) == DOT_WIDEN ? 2 : 1;
+  return usable_dot(dot) == DOT_WIDEN ? 2 : 1;
 }

@@ -2,6 +2,9 @@
 #pragma once
 #include "matrix.h"
 
+// Of a block's quants: their sum, the sum of the first 16, and what the negative ones add up to without their sign; one unused.
+#define SUMS 4
+
 // Activations [rows, width]. Exact numerics: `values` alone. Fast: quantised in blocks of 32 columns, d = max|x| / 127.
 typedef struct {
   int32_t rows;
@@ -10,7 +13,7 @@ typedef struct {
   const int8_t *quants;     // i8 [rows, width], −127 … 127
   const int16_t *quants16;  // the same as i16, for products that widen
   const float *scales;      // f32 [rows, width / 32]
-  const int32_t *sums;      // i32 [rows, width / 32, 2]: Σ quants of the block, and of its first 16 columns
+  const int32_t *sums;      // i32 [rows, width / 32, SUMS]
 } Activations;
 
 // Which instruction does the 8-bit products. Chosen by the host's start-up probe; all give the same integers.

@@ -24,7 +24,7 @@ INLINE void half_panel(Format f, const uint8_t *quants, int half, Rows first, Ro
 
 // panel f32 [BLOCK, TILE_ROWS].
 INLINE void block_panel(Format f, const uint8_t *block, float *panel) {
-  Header header = load_header(f, block);
+  Header header = load_header(f, block, half_constants());
   const uint8_t *quants = block + header_bytes(f);
   half_panel(f, quants, 0, header.first, header.second, panel);
   half_panel(f, quants, 1, f.header == HEADER_HALVES ? header.second : header.first, header.second, panel + 16 * TILE_ROWS);

@@ -29,6 +29,9 @@ INLINE int sum_lanes(v128_t i16) {
   return wasm_i32x4_extract_lane(wasm_i32x4_add(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2)), 0);
 }
 
+// −x where x is negative, else 0.
+INLINE v128_t negative(v128_t i16) { return wasm_i16x8_sub(wasm_i16x8_max(i16, wasm_i16x8_const_splat(0)), i16); }
+
 // Numbers so small that 127 / max could overflow become 0.
 #define SMALLEST 0x1p-100f
 
@@ -44,6 +47,8 @@ INLINE float quantize_block(const float *x, int8_t *quants, int16_t *quants16, i
   v128_t first = wasm_i16x8_add(q[0], q[1]);
   sums[0] = sum_lanes(wasm_i16x8_add(first, wasm_i16x8_add(q[2], q[3])));
   sums[1] = sum_lanes(first);
+  sums[2] = sum_lanes(wasm_i16x8_add(wasm_i16x8_add(negative(q[0]), negative(q[1])), wasm_i16x8_add(negative(q[2]), negative(q[3]))));
+  sums[3] = 0;
   return tiny ? 0 : max / 127;
 }
 
@@ -51,6 +56,6 @@ void quantize_rows(const float *x, int width, int begin, int end, int8_t *quants
   int first = begin * (width / BLOCK), last = end * (width / BLOCK);
   for (int b = first; b < last; b++) {
     int c = b * BLOCK;
-    scales[b] = quantize_block(x + c, quants ? quants + c : nullptr, quants16 ? quants16 + c : nullptr, sums + 2 * b);
+    scales[b] = quantize_block(x + c, quants ? quants + c : nullptr, quants16 ? quants16 + c : nullptr, sums + SUMS * b);
   }
 }

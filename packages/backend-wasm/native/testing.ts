@@ -32,7 +32,7 @@ export interface Activations {
   readonly quants16: Int16Array
   /** f32 [rows, width / 32] */
   readonly scales: Float32Array
-  /** i32 [rows, width / 32, 2]: of the block, of its first half */
+  /** i32 [rows, width / 32, 4]: see SUMS */
   readonly sums: Int32Array
 }
 
@@ -100,7 +100,7 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
     activations(values, rows) {
       const width = values.length / rows
       const blocks = Math.floor(values.length / 32)
-      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 8 * blocks].map(kernels.allocate)
+      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 16 * blocks].map(kernels.allocate)
       new Float32Array(memory.buffer).set(values, x / 4)
       if (width % 32 === 0) call('test_quantize', x, width, rows, quants, quants16, scales, sums)
       return {
@@ -110,7 +110,7 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
         quants: new Int8Array(memory.buffer, quants, values.length),
         quants16: new Int16Array(memory.buffer, quants16, values.length),
         scales: new Float32Array(memory.buffer, scales, blocks),
-        sums: new Int32Array(memory.buffer, sums, 2 * blocks),
+        sums: new Int32Array(memory.buffer, sums, 4 * blocks),
       }
     },
     operand: (type, dot) => call('test_operand', weightTypes.indexOf(type), dotKinds.indexOf(dot)),

@@ -22,7 +22,10 @@ export async function loadKernels(build: Build): Promise<Uint8Array<ArrayBuffer>
 export function startThread(start: WorkerStart, { onReply, onDeath }: ThreadEvents): ComputeThread {
   const worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: `facet ${start.thread}` })
   worker.addEventListener('message', (event: MessageEvent<WorkerReply>) => onReply(event.data))
-  worker.addEventListener('error', (event) => onDeath(event.message))
+  worker.addEventListener('error', (event: Event) => {
+    // a script that cannot be loaded gives an event without a message
+    onDeath(event instanceof ErrorEvent ? event.message : 'worker.js could not be loaded. Serve it beside the other scripts of @facetjs/backend-wasm/dist')
+  })
   worker.postMessage(start)
   return { terminate: async () => worker.terminate() }
 }

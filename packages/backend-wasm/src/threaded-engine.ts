@@ -26,6 +26,7 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
   const words = new Int32Array(memory.buffer, block, CONTROL_BYTES / 4)
   words[control.threads] = threads
 
+  let ready = 0
   let pending: Pending | undefined
   let dead: GemmaError | undefined
   let announceLoss: (error: GemmaError) => void = () => {}
@@ -34,14 +35,16 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
   })
   const die = (why: string): void => {
     if (dead !== undefined) return
-    dead = new GemmaError('device-lost', `A compute thread of the WASM backend died: ${why}. Load the model again.`)
+    dead =
+      ready < threads
+        ? new GemmaError('backend-unavailable', `The compute threads of the WASM backend could not be started: ${why}.`)
+        : new GemmaError('device-lost', `A compute thread of the WASM backend died: ${why}. Load the model again.`)
     announceLoss(dead)
     pending?.reject(dead)
     pending = undefined
     for (const worker of workers) void worker.terminate() // the others wait for it
   }
 
-  let ready = 0
   let announceReady: () => void = () => {}
   const started = new Promise<void>((resolve, reject) => {
     announceReady = resolve

@@ -1,3 +1,5 @@
-import { runWorkerLoop, type WorkerStart } from './worker-loop.ts'
+import { runWorkerLoop, type WorkerReply, type WorkerStart } from './worker-loop.ts'
 
-addEventListener('message', (event: MessageEvent<WorkerStart>) => runWorkerLoop(event.data, (message) => postMessage(message)), { once: true })
+const reply = (message: WorkerReply): void => postMessage(message)
+addEventListener('message', (event: MessageEvent<WorkerStart>) => runWorkerLoop(event.data, reply), { once: true })
+addEventListener('messageerror', () => reply({ type: 'failed', message: 'the shared memory did not reach it' }))
