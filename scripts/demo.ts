@@ -1,7 +1,7 @@
-/** `npm run demo`: the smallest Gemma 3 there is answers three questions, on the reference backend. */
+/** `npm run demo`: the smallest Gemma 3 there is answers three questions, on the WASM backend. */
 import process from 'node:process'
+import { wasm } from '../packages/backend-wasm/src/index.ts'
 import { Gemma } from '../packages/core/src/index.ts'
-import { reference } from '../packages/core/src/reference/index.ts'
 import { demoModel } from '../packages/demo-model/src/index.ts'
 
 const questions = ['Tell me about yourself.', 'What is the opposite of night?', 'Count to 5.']
@@ -9,7 +9,7 @@ const questions = ['Tell me about yourself.', 'What is the opposite of night?', 
 console.log('Facet: Gemma 3 in TypeScript.')
 console.log('A model of 2.7 million parameters answers three questions. It comes with this repository: nothing is downloaded.\n')
 
-await using gemma = await Gemma.load(demoModel.gguf, { backend: reference() })
+await using gemma = await Gemma.load(demoModel.gguf, { backend: wasm() })
 console.log(`Backend: ${gemma.device.device}\n`)
 
 let tokens = 0
@@ -24,7 +24,7 @@ for (const question of questions) {
   tokens += usage.generatedTokens
   decodeMs += timings.decodeMs
 }
-console.log(`${tokens} tokens, ${((1000 * tokens) / decodeMs).toFixed(0)} a second: plain TypeScript, written to be read. Faster backends come as their own packages.
+console.log(`${tokens} tokens, ${((1000 * tokens) / decodeMs).toFixed(0)} a second, on the CPU in WebAssembly.
 
 Try next:
   pnpm facet chat                       talk to the demo model
