@@ -21,7 +21,7 @@ const installed = existsSync(stampFile) && readFileSync(stampFile, 'utf8') === w
 
 if (!installed) {
   console.error(`facet: installing dependencies (${PNPM}, about 200 MB, once)`)
-  const install = spawnSync('npx', ['-y', PNPM, 'install', '--frozen-lockfile', '--reporter=append-only'], {
+  const install = spawnSync('npx', ['-y', PNPM, 'install', '--frozen-lockfile', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',

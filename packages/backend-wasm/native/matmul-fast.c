@@ -69,46 +69,34 @@ INLINE void multiply_row(Format f, int dot, const uint8_t *block, Quantised x, i
   wasm_v128_store(acc + 4, sum.high);
 }
 
-// Both halves' sums of a block, i32.
-typedef struct {
-  Rows half[2];
-} Sums;
-
-// sums [rows] (+)= chunk `index` of the block · x.
-INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Sums *sums, DotConstants k) {
-  int chunks = 8 / chunk_groups(dot), half = index / (chunks / 2), starts = index % (chunks / 2) == 0;
+// sums i32 [rows, 2 halves, TILE_ROWS] (+)= chunk `index` of the block · x.
+INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Rows *sums, DotConstants k) {
+  int chunks = 8 / chunk_groups(dot), per_half = chunks / 2;
   Chunk chunk = load_chunk(f, dot, quants, index);
   x += BLOCK / chunks * index * value_bytes(dot);
-  for (int r = 0; r < rows; r++, x += width * value_bytes(dot), sums++) {
+  sums += index / per_half;
+  for (int r = 0; r < rows; r++, x += width * value_bytes(dot), sums += 2) {
     Rows sum = dot_chunk(f, dot, &chunk, x, k);
-    sums->half[half] = starts ? sum : add_i32(sums->half[half], sum);
-  }
-}
-
-// The block's last chunk: acc f32 [rows] += the block's product.
-INLINE void finish_rows(Format f, int dot, const uint8_t *block, Quantised x, int blocks, int rows, const Sums *sums, Rows *acc, DotConstants k, HalfConstants h) {
-  int chunks = 8 / chunk_groups(dot), width = blocks * BLOCK;
-  Header header = load_header(f, block, h);
-  Chunk chunk = load_chunk(f, dot, block + header_bytes(f), chunks - 1);
-  x.quants += BLOCK / chunks * (chunks - 1) * value_bytes(dot);
-  for (int r = 0; r < rows; r++, sums++, acc++) {
-    Rows second = dot_chunk(f, dot, &chunk, x.quants, k);
-    if (chunks > 2) second = add_i32(second, sums->half[1]);
-    *acc = add_f32(*acc, scale_block(f, dot, &header, sums->half[0], second, x.scales, x.sums));
-    x = (Quantised){x.quants + width * value_bytes(dot), x.scales + blocks, x.sums + SUMS * blocks};
+    *sums = index % per_half == 0 ? sum : add_i32(*sums, sum);
   }
 }
 
 // Several rows of activations: every register of weights meets all of them.
 INLINE void multiply_rows(Format f, int dot, const uint8_t *block, Quantised x, int blocks, int rows, float *acc) {
-  Sums sums[MATMUL_ROWS];
+  Rows sums[MATMUL_ROWS * 2];
   HalfConstants half = half_constants();
   DotConstants k = dot_constants();
+  int width = blocks * BLOCK;
   __builtin_memset(acc, 0, (size_t)rows * TILE_ROWS * sizeof(float));
-  for (int b = 0; b < blocks; b++, block += block_bytes(f)) {
-    for (int i = 0; i < 8 / chunk_groups(dot) - 1; i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, blocks * BLOCK, rows, sums, k);
-    finish_rows(f, dot, block, x, blocks, rows, sums, (Rows *)acc, k, half);
-    x = (Quantised){x.quants + BLOCK * value_bytes(dot), x.scales + 1, x.sums + SUMS};
+  for (int b = 0; b < blocks; b++, block += block_bytes(f), x.quants += BLOCK * value_bytes(dot)) {
+    for (int i = 0; i < 8 / chunk_groups(dot); i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, width, rows, sums, k);
+    Header header = load_header(f, block, half);
+    const float *scale = x.scales + b;
+    const int32_t *x_sums = x.sums + SUMS * b;
+    Rows *to = (Rows *)acc;
+    for (int r = 0; r < rows; r++, scale += blocks, x_sums += SUMS * blocks, to++) {
+      *to = add_f32(*to, scale_block(f, dot, &header, sums[2 * r], sums[2 * r + 1], scale, x_sums));
+    }
   }
 }
 

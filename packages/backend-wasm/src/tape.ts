@@ -61,12 +61,12 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
       const product = productOf(step, options)
       if (product !== undefined && product.operands.some((operand) => operand > 0) && quantised !== product.x) {
         const forms = new Set(readersOf(product.x, steps.slice(i)).flatMap((reader) => productOf(reader, options)?.operands ?? []))
-        hazards.before([product.x], [QUANTISED])
+        hazards.before([product.x], [QUANTISED], rowsWord(options.place(product.x)))
         emit('quantize', ...quantizeWords(plan, product.x, forms, options))
         quantised = product.x
       }
       const usesQuantised = product !== undefined && product.operands.some((operand) => operand > 0)
-      hazards.before(usesQuantised ? [...read, QUANTISED] : read, written)
+      hazards.before(usesQuantised ? [...read, QUANTISED] : read, written, isRowLocal(step) ? rowsWord(options.place(step.out)) : undefined)
       emit(step.op, ...stepWords(step, plan, options))
       if (quantised !== undefined && written.includes(quantised)) quantised = undefined
     }
@@ -77,24 +77,42 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
 
 const QUANTISED = '\0quantised'
 
+interface Hazards {
+  /**
+   * Puts a barrier if a buffer is still in use. `split`: the step shares its rows out to threads by this row count, each thread touching
+   * only its own rows of all buffers; steps split alike need no barrier between them.
+   */
+  before(reads: readonly string[], writes: readonly string[], split?: number): void
+  clear(): void
+}
+
 /** Reads and writes since the last barrier. */
-function createHazards(barrier: () => void): { before(reads: readonly string[], writes: readonly string[]): void; clear(): void } {
-  const pending = { reads: new Set<string>(), writes: new Set<string>() }
+function createHazards(barrier: () => void): Hazards {
+  type Uses = Map<string, number | undefined>
+  const pending: { readonly reads: Uses; readonly writes: Uses } = { reads: new Map(), writes: new Map() }
   const clear = (): void => {
     pending.reads.clear()
     pending.writes.clear()
   }
   return {
-    before(reads, writes) {
-      if (reads.some((name) => pending.writes.has(name)) || writes.some((name) => pending.writes.has(name) || pending.reads.has(name))) {
+    before(reads, writes, split) {
+      const clashes = (uses: Uses, name: string): boolean => uses.has(name) && (split === undefined || uses.get(name) !== split)
+      if (reads.some((name) => clashes(pending.writes, name)) || writes.some((name) => clashes(pending.writes, name) || clashes(pending.reads, name))) {
         barrier()
         clear()
       }
-      for (const name of reads) pending.reads.add(name)
-      for (const name of writes) pending.writes.add(name)
+      // A buffer that is used in two ways counts as the stricter one.
+      const note = (uses: Uses, name: string): void => void uses.set(name, uses.has(name) && uses.get(name) !== split ? undefined : split)
+      for (const name of reads) note(pending.reads, name)
+      for (const name of writes) note(pending.writes, name)
     },
     clear,
   }
+}
+
+/** Each thread reads and writes only its own rows. */
+function isRowLocal(step: Step): step is Extract<Step, { op: 'rmsNorm' | 'layerNorm' | 'embed' }> {
+  return step.op === 'rmsNorm' || step.op === 'layerNorm' || step.op === 'embed'
 }
 
 function readsItsOutput(step: Step, name: BufferName): boolean {
