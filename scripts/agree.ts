@@ -15,6 +15,7 @@ import { compareGreedy, compareRows, type GreedyRow, type RowAgreement } from '.
 import { facetSubject } from './agreement/facet-subject.ts'
 import { type AgreementEntry, describe, type PromptResult, readResults, renderReport, shortfalls, type SubjectName, subjects, writeResults } from './agreement/report.ts'
 import type { AgreementSubject } from './agreement/subject.ts'
+import { installPeers } from './bench-peers.ts'
 import { fetchModel } from './model-fetch.ts'
 
 const { values } = parseArgs({
@@ -42,6 +43,7 @@ async function openSubject(name: SubjectName, model: string): Promise<AgreementS
       return facetSubject(model, wasm(), name === 'wasm exact' ? 'exact' : 'fast')
     }
     case 'native': {
+      installPeers()
       const { nativeSubject } = await import('../bench/agreement-native.ts')
       return await nativeSubject(model, 2048)
     }

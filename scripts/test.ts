@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { installPeers } from './bench-peers.ts'
 import { fetchModel } from './model-fetch.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -54,8 +55,10 @@ function runTests(): void {
   }
 }
 
+installPeers() // their types
 check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')
 check('types of the scripts', 'tsc', '-p', 'scripts/tsconfig.json')
+check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
 check('lint', 'oxlint', '--deny-warnings')
 check('boundaries between packages', 'turbo', 'boundaries')
 

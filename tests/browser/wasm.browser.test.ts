@@ -21,8 +21,9 @@ const executablePath = await findChromium().catch((error: unknown) => {
   return error instanceof Error ? error : new Error(String(error))
 })
 const isMissing = executablePath instanceof Error
+if (isMissing) console.warn(`The tests in a browser are skipped: ${executablePath.message}`)
 
-describe.skipIf(isMissing)(isMissing ? `skipped: ${executablePath.message}` : `in ${executablePath}`, () => {
+describe.skipIf(isMissing)('the built packages in Chromium', () => {
   let browser: Browser
   let servers: Record<'isolated' | 'ordinary', StaticServer>
   const open = (kind: 'isolated' | 'ordinary'): Promise<OpenPage> => openPage(browser, servers[kind].origin)

@@ -28,12 +28,7 @@ INLINE Chunk load_chunk(Format f, int dot, const uint8_t *quants, int index) {
     for (int i = 0; i < 8; i++) chunk.w[i] = load_quants(f, quants, index, i);
     return chunk;
   }
-  for (int i = 0; i < 4 && f.bits == 8; i++) {
-    const uint8_t *at = quants + 64 * index + 16 * i;
-    chunk.w[2 * i] = wasm_i16x8_load8x8(at);
-    chunk.w[2 * i + 1] = wasm_i16x8_load8x8(at + 8);
-  }
-  for (int i = 0; i < 4 && f.bits != 8; i++) {
+  for (int i = 0; i < 4; i++) {
     v128_t q = load_quants(f, quants, index / 2, index % 2 * 4 + i);
     chunk.w[2 * i] = wasm_i16x8_extend_low_i8x16(q);
     chunk.w[2 * i + 1] = wasm_i16x8_extend_high_i8x16(q);

@@ -28,7 +28,8 @@ typedef struct {
 } HalfConstants;
 
 INLINE HalfConstants half_constants(void) {
-  return (HalfConstants){opaque(wasm_i32x4_const_splat(0x8fffe000)), opaque(wasm_f32x4_const_splat(0x1p112f)), opaque(wasm_f32x4_const_splat(0x1p-112f))};
+  v128_t mask = wasm_i32x4_const_splat(0x8fffe000), up = wasm_f32x4_const_splat(0x1p112f), down = wasm_f32x4_const_splat(0x1p-112f);
+  return (HalfConstants){opaque(mask), opaque(up), opaque(down)};
 }
 
 // For scales in inner loops: exact but for NaN, which becomes an infinity.

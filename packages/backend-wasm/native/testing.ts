@@ -100,7 +100,7 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
     activations(values, rows) {
       const width = values.length / rows
       const blocks = Math.floor(values.length / 32)
-      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 16 * blocks].map(kernels.allocate)
+      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 16 * blocks].map((bytes) => kernels.allocate(bytes))
       new Float32Array(memory.buffer).set(values, x / 4)
       if (width % 32 === 0) call('test_quantize', x, width, rows, quants, quants16, scales, sums)
       return {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { createRandom, randomNormals, randomWeightBytes } from '../../core/src/testing/random.ts'
 import { dequantize } from '../../core/src/weights/dequantize.ts'
 import { encodedByteLength } from '../../core/src/weights/weight-types.ts'
-import { type Activations, buildNames, type DotKind, dotKinds, type KernelType, type Kernels, loadKernels, type Matrix, weightTypes } from '../native/testing.ts'
+import { type Activations, buildNames, type DotKind, dotKinds, type Kernels, type KernelType } from '../native/testing.ts'
+import { loadKernels, type Matrix, weightTypes } from '../native/testing.ts'
 
 const blocked = (type: KernelType): boolean => !['f32', 'f16', 'bf16'].includes(type)
 const directory = process.env.KERNELS === undefined ? undefined : new URL(`file://${process.env.KERNELS}/`)
