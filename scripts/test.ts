@@ -1,5 +1,5 @@
 // `npm test`: every check of the repository, one after another; goes on after a failure and ends with the totals.
-//   --require-model   the real Gemma 3 270M must be there (CI); else its tests are skipped with the reason printed
+//   --ci   the real Gemma 3 270M and Chromium must be there; else their tests are skipped, with the reason printed
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,8 +10,8 @@ import { installPeers } from './bench-peers.ts'
 import { fetchModel } from './model-fetch.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const requireModel = process.argv.includes('--require-model')
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}` }
+const isCi = process.argv.includes('--ci')
+const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', ...(isCi && { FACET_REQUIRE_CHROMIUM: '1' }), PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}` }
 
 let passed = 0
 let failed = 0
@@ -58,6 +58,7 @@ function runTests(): void {
 installPeers() // their types
 check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')
 check('types of the scripts', 'tsc', '-p', 'scripts/tsconfig.json')
+check('types of the browser tests', 'tsc', '-p', 'tests/browser/tsconfig.json')
 check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
 check('lint', 'oxlint', '--deny-warnings')
 check('boundaries between packages', 'turbo', 'boundaries')
@@ -68,7 +69,7 @@ try {
 } catch (error) {
   const reason = error instanceof Error ? error.message : String(error)
   console.log(`not available: ${reason}`)
-  if (requireModel) failed++
+  if (isCi) failed++
   else notes.push('tests on the real model are skipped: it could not be fetched (see above)')
 }
 

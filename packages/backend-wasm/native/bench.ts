@@ -1,4 +1,5 @@
-// How fast the kernels are, one thread: node native/bench.ts [--build=relaxed] [--dot=pairs] [--only=q8_0] [--directory=…/]
+// How fast the kernels are, one thread:
+// node native/bench.ts [--build=relaxed] [--dot=pairs] [--only=q8_0] [--batch=8] [--bytes=160e6] [--directory=wasm/]
 // GEMV (decode) and GEMM (prefill) at the 270M's shapes, beside the speed at which memory can be read at all.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -6,7 +7,7 @@ import { buildNames, dotKinds, type KernelType, type Kernels, loadKernels, type 
 
 const { values: options } = parseArgs({
   args: process.argv.slice(2),
-  options: { build: { type: 'string' }, dot: { type: 'string' }, only: { type: 'string' }, directory: { type: 'string' }, batch: { type: 'string' } },
+  options: { build: { type: 'string' }, dot: { type: 'string' }, only: { type: 'string' }, directory: { type: 'string' }, batch: { type: 'string' }, bytes: { type: 'string' } },
 })
 const build = buildNames.find((name) => name === options.build) ?? 'relaxed'
 const dot = dotKinds.find((name) => name === options.dot) ?? 'pairs'
@@ -27,8 +28,8 @@ const shapes: readonly { readonly type: KernelType; readonly rows: number; reado
 /** Rows of activations of a GEMM: few enough for a run to end within a time slice of the scheduler. */
 const ROWS = 16
 
-/** Copies of a small matrix side by side, larger than the caches, as decode meets them. */
-const MEMORY_BYTES = Number(process.env.MEM ?? 160e6)
+/** Copies of a small matrix side by side, larger than the caches, as decode meets them (--bytes=2e6: what the core alone could do). */
+const MEMORY_BYTES = Number(options.bytes ?? 160e6)
 
 const kernels = loadKernels(build, 400, directory)
 /** Of many short runs the tenth percentile: what the core does while nobody else has it. */

@@ -1,3 +1,4 @@
+import { nextTask } from '#platform'
 import { type BufferName, type Executable, GemmaError, type Memory, type Plan, type RunArgs, type TaskQueue } from '@facetjs/core/backend'
 import { jobKind } from './control.ts'
 import type { Engine } from './engine.ts'
@@ -37,7 +38,7 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
     for (let section = begin; section < end; section += step) {
       await engine.run({ kind: jobKind.run, tape, begin: sectionStarts[section], end: sectionStarts[section + step], rows, taken, position, adjusted, dot: engine.dot }, signal)
       if (!engine.isBlocking || performance.now() - sliceStart < SLICE_MS) continue
-      await new Promise((resolve) => setTimeout(resolve, 0))
+      await nextTask()
       sliceStart = performance.now()
     }
   }

@@ -6,7 +6,6 @@ import { type Activations, buildNames, type DotKind, dotKinds, type Kernels, typ
 import { loadKernels, type Matrix, weightTypes } from '../native/testing.ts'
 
 const blocked = (type: KernelType): boolean => !['f32', 'f16', 'bf16'].includes(type)
-const directory = process.env.KERNELS === undefined ? undefined : new URL(`file://${process.env.KERNELS}/`)
 
 /** A random matrix, in the kernels' memory and as plain numbers f32 [rows, width]. */
 interface Weights {
@@ -77,7 +76,7 @@ function nearestEven(value: number): number {
 const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length)
 
 describe.each(buildNames)('%s', (build) => {
-  const kernels = loadKernels(build, 64, directory)
+  const kernels = loadKernels(build, 64)
   const fresh = (): Kernels => {
     kernels.reset()
     return kernels

@@ -43,6 +43,11 @@ export function hold(): () => void {
   return () => clearInterval(timer)
 }
 
+/** Lets events, timers and signals have their turn. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 export function canShareMemory(): boolean {
   return true
 }

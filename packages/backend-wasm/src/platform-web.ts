@@ -34,6 +34,19 @@ export function hold(): () => void {
   return () => {}
 }
 
+/** By a message: browsers delay repeated timers by 4 ms, in hidden pages by a second. (scheduler.yield would let no timer through.) */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.addEventListener('message', () => {
+      port1.close()
+      resolve()
+    })
+    port1.start()
+    port2.postMessage(undefined)
+  })
+}
+
 export function canShareMemory(): boolean {
   return globalThis.crossOriginIsolated
 }

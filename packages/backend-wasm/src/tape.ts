@@ -176,7 +176,7 @@ function activationPlaces(rows: number, width: number, { scratch }: TapeOptions)
     quants: scratch('quants', rows * width),
     quants16: scratch('quants16', rows * width * 2),
     scales: scratch('scales', rows * blocks * 4),
-    sums: scratch('sums', rows * blocks * 2 * 4), // of the block, and of its first half
+    sums: scratch('sums', rows * blocks * 4 * 4), // native/matmul.h's SUMS
   }
 }
 
