@@ -2,17 +2,22 @@
 #include "steps.h"
 #include "vector-math.h"
 
-// words: rows, x, width, quants, quants16, scales, sums
+// words: width, x, 8-bit quants, scales, sums, 16-bit quants, scales, sums (ACTIVATION_WORDS of them)
+#define ACTIVATION_WORDS 8
+static Activations activations(Words words, int rows) {
+  return (Activations){
+    rows, words[0], at(words[1]),
+    {words[2] ? (int8_t *)at(words[2]) : 0, at(words[3]), (int32_t *)at(words[4])},
+    {words[5] ? (int16_t *)at(words[5]) : 0, at(words[6]), (int32_t *)at(words[7])},
+  };
+}
+
+// words: rows, activations
 void step_quantize(const Worker *w, Words words) {
   int begin, end;
   share(count_of(w->control, words[0]), w->thread, w->threads, &begin, &end);
-  quantize_rows(at(words[1]), words[2], begin, end, words[3] ? (int8_t *)at(words[3]) : 0, words[4] ? (int16_t *)at(words[4]) : 0, at(words[5]), (int32_t *)at(words[6]));
-}
-
-// words: width, x, quants, quants16, scales, sums (ACTIVATION_WORDS of them)
-#define ACTIVATION_WORDS 6
-static Activations activations(Words words, int rows) {
-  return (Activations){rows, words[0], at(words[1]), (const int8_t *)at(words[2]), (const int16_t *)at(words[3]), at(words[4]), (const int32_t *)at(words[5])};
+  const Activations x = activations(words + 1, 0);
+  quantize_rows(x.values, x.width, begin, end, x.q8, x.q16);
 }
 
 static void multiply(const Matrix *m, int tile, const Activations *x, int row, int rows, float *acc, int fast, int dot) {

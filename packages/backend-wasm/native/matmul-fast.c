@@ -102,12 +102,10 @@ INLINE void multiply_rows(Format f, int dot, const uint8_t *block, Quantised x, 
 
 INLINE void multiply(Format f, int dot, const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc) {
   int blocks = w->width / BLOCK;
-  size_t from = (size_t)row * w->width;
-  Quantised rows_of_x = {
-    .quants = dot == DOT_WIDEN ? (const char *)(x->quants16 + from) : (const char *)(x->quants + from),
-    .scales = x->scales + (size_t)row * blocks,
-    .sums = x->sums + (size_t)row * blocks * SUMS,
-  };
+  size_t from = (size_t)row * w->width, from_block = (size_t)row * blocks;
+  Quantised rows_of_x = dot == DOT_WIDEN
+    ? (Quantised){(const char *)(x->q16.quants + from), x->q16.scales + from_block, x->q16.sums + from_block * SUMS}
+    : (Quantised){(const char *)(x->q8.quants + from), x->q8.scales + from_block, x->q8.sums + from_block * SUMS};
   const uint8_t *block = w->data + (size_t)tile * blocks * block_bytes(f);
   if (rows == 1) return multiply_row(f, dot, block, rows_of_x, blocks, acc);
   multiply_rows(f, dot, block, rows_of_x, blocks, rows, acc);
@@ -125,8 +123,6 @@ KERNEL(U4M, WIDEN)
 KERNEL(U5M, WIDEN)
 KERNEL(U6, WIDEN)
 #if RELAXED
-KERNEL(Q8, PAIRS)
-KERNEL(Q8, QUADS)
 KERNEL(U5, PAIRS)
 KERNEL(U4, PAIRS)
 KERNEL(U4M, PAIRS)
@@ -146,18 +142,20 @@ typedef void (*Kernel)(const Matrix *w, int tile, const Activations *x, int row,
 
 // By layout and DotKind.
 static const Kernel kernels[][3] = {
-  [MATRIX_Q8] = ALL(Q8), [MATRIX_U5] = ALL(U5),   [MATRIX_U4] = ALL(U4),
+  [MATRIX_Q8] = {multiply_Q8_WIDEN}, [MATRIX_U5] = ALL(U5),   [MATRIX_U4] = ALL(U4),
   [MATRIX_U4M] = ALL(U4M),           [MATRIX_U5M] = ALL(U5M), [MATRIX_U6] = ALL(U6),
 };
 
+static int dot_of(int layout, int dot) { return layout == MATRIX_Q8 ? DOT_WIDEN : usable_dot(dot); }
+
 void matmul_tile_fast(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc, int dot) {
   int layout = matrix_layout(w->type);
-  if (is_quantised(layout)) kernels[layout][usable_dot(dot)](w, tile, x, row, rows, acc);
+  if (is_quantised(layout)) kernels[layout][dot_of(layout, dot)](w, tile, x, row, rows, acc);
   else matmul_tile_exact(w, tile, x, row, rows, acc);
 }
 
 int matmul_operand(int type, int dot) {
   int layout = matrix_layout(type);
   if (!is_quantised(layout)) return 0;
-  return usable_dot(dot) == DOT_WIDEN ? 2 : 1;
+  return dot_of(layout, dot) == DOT_WIDEN ? 2 : 1;
 }

@@ -32,30 +32,47 @@ INLINE int sum_lanes(v128_t i16) {
 // −x where x is negative, else 0.
 INLINE v128_t negative(v128_t i16) { return wasm_i16x8_sub(wasm_i16x8_max(i16, wasm_i16x8_const_splat(0)), i16); }
 
-// Numbers so small that 127 / max could overflow become 0.
+// Numbers so small that 32767 / max could overflow become 0.
 #define SMALLEST 0x1p-100f
 
-INLINE float quantize_block(const float *x, int8_t *quants, int16_t *quants16, int32_t *sums) {
-  v128_t v[8], q[4];
+// 32 columns as whole numbers up to ±`most`, i16; gives their scale.
+INLINE float round_block(const float *x, float most, v128_t q[4]) {
+  v128_t v[8];
   for (int i = 0; i < 8; i++) v[i] = wasm_v128_load(x + 4 * i);
   float max = largest(v);
   int tiny = max < SMALLEST;
-  v128_t inverse = wasm_f32x4_splat(tiny ? 0 : 127 / max);
+  v128_t inverse = wasm_f32x4_splat(tiny ? 0 : most / max);
   for (int i = 0; i < 4; i++) q[i] = round8(v[2 * i], v[2 * i + 1], inverse);
-  if (quants16) for (int i = 0; i < 4; i++) wasm_v128_store(quants16 + 8 * i, q[i]);
-  if (quants) for (int i = 0; i < 2; i++) wasm_v128_store(quants + 16 * i, wasm_i8x16_narrow_i16x8(q[2 * i], q[2 * i + 1]));
+  return tiny ? 0 : max / most;
+}
+
+static float quantize8(const float *x, int8_t *quants, int32_t *sums) {
+  v128_t q[4];
+  float scale = round_block(x, 127, q);
+  for (int i = 0; i < 2; i++) wasm_v128_store(quants + 16 * i, wasm_i8x16_narrow_i16x8(q[2 * i], q[2 * i + 1]));
   v128_t first = wasm_i16x8_add(q[0], q[1]);
   sums[0] = sum_lanes(wasm_i16x8_add(first, wasm_i16x8_add(q[2], q[3])));
   sums[1] = sum_lanes(first);
   sums[2] = sum_lanes(wasm_i16x8_add(wasm_i16x8_add(negative(q[0]), negative(q[1])), wasm_i16x8_add(negative(q[2]), negative(q[3]))));
   sums[3] = 0;
-  return tiny ? 0 : max / 127;
+  return scale;
 }
 
-void quantize_rows(const float *x, int width, int begin, int end, int8_t *quants, int16_t *quants16, float *scales, int32_t *sums) {
+static float quantize16(const float *x, int16_t *quants, int32_t *sums) {
+  v128_t q[4];
+  float scale = round_block(x, 32767, q);
+  for (int i = 0; i < 4; i++) wasm_v128_store(quants + 8 * i, q[i]);
+  sums[1] = sum_lanes(q[0]) + sum_lanes(q[1]);
+  sums[0] = sums[1] + sum_lanes(q[2]) + sum_lanes(q[3]);
+  sums[2] = sums[3] = 0;
+  return scale;
+}
+
+void quantize_rows(const float *x, int width, int begin, int end, Quants8 q8, Quants16 q16) {
   int first = begin * (width / BLOCK), last = end * (width / BLOCK);
   for (int b = first; b < last; b++) {
-    int c = b * BLOCK;
-    scales[b] = quantize_block(x + c, quants ? quants + c : nullptr, quants16 ? quants16 + c : nullptr, sums + SUMS * b);
+    size_t c = (size_t)b * BLOCK;
+    if (q8.quants) q8.scales[b] = quantize8(x + c, q8.quants + c, q8.sums + SUMS * b);
+    if (q16.quants) q16.scales[b] = quantize16(x + c, q16.quants + c, q16.sums + SUMS * b);
   }
 }

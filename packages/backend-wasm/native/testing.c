@@ -9,9 +9,7 @@ EXPORT(test_row) void test_row(const Matrix *m, int row, float *out) { matrix_ro
 
 EXPORT(test_operand) int test_operand(int type, int dot) { return matmul_operand(type, dot); }
 
-EXPORT(test_quantize) void test_quantize(const float *x, int width, int rows, int8_t *quants, int16_t *quants16, float *scales, int32_t *sums) {
-  quantize_rows(x, width, 0, rows, quants, quants16, scales, sums);
-}
+EXPORT(test_quantize) void test_quantize(const Activations *x) { quantize_rows(x->values, x->width, 0, x->rows, x->q8, x->q16); }
 
 // out f32 [x->rows, w->rows], `batch` (≤ MATMUL_ROWS) rows of x at a time. dot < 0: exact.
 EXPORT(test_matmul) void test_matmul(const Matrix *w, const Activations *x, float *out, int batch, int dot) {

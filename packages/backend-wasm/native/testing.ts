@@ -28,12 +28,14 @@ export interface Activations {
   readonly width: number
   /** i8 [rows, width] */
   readonly quants: Int8Array
-  /** i16 [rows, width] */
-  readonly quants16: Int16Array
   /** f32 [rows, width / 32] */
   readonly scales: Float32Array
   /** i32 [rows, width / 32, 4]: see SUMS */
   readonly sums: Int32Array
+  /** The 16-bit form, shaped alike. */
+  readonly quants16: Int16Array
+  readonly scales16: Float32Array
+  readonly sums16: Int32Array
 }
 
 export interface Kernels {
@@ -100,17 +102,22 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
     activations(values, rows) {
       const width = values.length / rows
       const blocks = Math.floor(values.length / 32)
-      const [x, quants, quants16, scales, sums] = [4 * values.length, values.length, 2 * values.length, 4 * blocks, 16 * blocks].map((bytes) => kernels.allocate(bytes))
+      const form = (quantBytes: number): number[] => [quantBytes, 4 * blocks, 16 * blocks].map((bytes) => kernels.allocate(bytes))
+      const x = kernels.allocate(4 * values.length)
+      const [[quants, scales, sums], [quants16, scales16, sums16]] = [form(values.length), form(2 * values.length)]
       new Float32Array(memory.buffer).set(values, x / 4)
-      if (width % 32 === 0) call('test_quantize', x, width, rows, quants, quants16, scales, sums)
+      const address = words([rows, width, x, quants, scales, sums, quants16, scales16, sums16])
+      if (width % 32 === 0) call('test_quantize', address)
       return {
-        address: words([rows, width, x, quants, quants16, scales, sums]),
+        address,
         rows,
         width,
         quants: new Int8Array(memory.buffer, quants, values.length),
-        quants16: new Int16Array(memory.buffer, quants16, values.length),
         scales: new Float32Array(memory.buffer, scales, blocks),
         sums: new Int32Array(memory.buffer, sums, 4 * blocks),
+        quants16: new Int16Array(memory.buffer, quants16, values.length),
+        scales16: new Float32Array(memory.buffer, scales16, blocks),
+        sums16: new Int32Array(memory.buffer, sums16, 4 * blocks),
       }
     },
     operand: (type, dot) => call('test_operand', weightTypes.indexOf(type), dotKinds.indexOf(dot)),

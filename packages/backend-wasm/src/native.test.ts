@@ -54,14 +54,14 @@ function nmse(result: Float32Array, expected: Product): number {
 }
 
 /** What matmul.h says of quantised activations, in f64 but for the f32 scale. */
-function quantized(values: Float32Array): { readonly quants: Int8Array; readonly scales: Float32Array; readonly values: Float64Array } {
-  const quants = new Int8Array(values.length)
+function quantized(values: Float32Array, most: 127 | 32767): { readonly quants: Int16Array; readonly scales: Float32Array; readonly values: Float64Array } {
+  const quants = new Int16Array(values.length)
   const scales = new Float32Array(values.length / 32)
   for (let b = 0; b < scales.length; b++) {
     const block = values.subarray(32 * b, 32 * b + 32)
     const max = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-    scales[b] = max < 2 ** -100 ? 0 : max / 127
-    const inverse = Math.fround(127 / max)
+    scales[b] = max < 2 ** -100 ? 0 : max / most
+    const inverse = Math.fround(most / max)
     for (let i = 0; i < 32; i++) quants[32 * b + i] = scales[b] === 0 ? 0 : nearestEven(Math.fround(block[i] * inverse))
   }
   return { quants, scales, values: Float64Array.from(quants, (q, i) => q * scales[i >> 5]) }
@@ -115,7 +115,7 @@ describe.each(buildNames)('%s', (build) => {
           const x = randomNormals(random, rows * width)
           const activations = kernels.activations(x, rows)
           const result = kernels.matmul(matrix, activations, 8, dot)
-          const operand = blocked(type) ? quantized(x).values : x
+          const operand = operandOf(kernels, type, dot, x)
           expect(nmse(result, product(operand, values, width))).toBeLessThan(1e-12)
           expectRowsAlone(kernels, matrix, activations, dot, result)
         }
@@ -133,7 +133,7 @@ describe.each(buildNames)('%s', (build) => {
         const x = Float32Array.from({ length: 3 * width }, (_, i) => signs[i % 2] * 2)
         const activations = kernels.activations(x, 3)
         expect(activations.quants.every((q) => Math.abs(q) === 127)).toBe(true)
-        const expected = product(quantized(x).values, values, width)
+        const expected = product(quantized(x, 127).values, values, width) // ±2 is exact in either form
         const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) * 2 * width
         for (const dot of dotKinds) {
           const result = kernels.matmul(matrix, activations, 8, dot)
@@ -143,19 +143,19 @@ describe.each(buildNames)('%s', (build) => {
     }
   })
 
-  test.each(weightTypes.filter(blocked))('%s: every way to multiply gives the same bits', (type) => {
+  test.each(weightTypes.filter(blocked))('%s: both ways to multiply 8-bit activations give the same bits', (type) => {
     const random = createRandom(4)
     const { matrix } = weightsOf(fresh(), type, 24, 512, randomWeightBytes(random, type, 24 * 512, 1))
     const activations = kernels.activations(randomNormals(random, 5 * 512), 5)
-    const [widen, ...others] = dotKinds.map((dot) => kernels.matmul(matrix, activations, 8, dot))
-    for (const other of others) expect(bits(other)).toEqual(bits(widen))
+    const [pairs, quads] = (['pairs', 'quads'] as const).map((dot) => kernels.matmul(matrix, activations, 8, dot))
+    expect(bits(pairs)).toEqual(bits(quads))
   })
 
   test('the operand of each encoding', () => {
     const relaxed = build.startsWith('relaxed')
     for (const type of weightTypes) {
       for (const dot of dotKinds) {
-        expect(kernels.operand(type, dot)).toBe(!blocked(type) ? 0 : relaxed && dot !== 'widen' ? 1 : 2)
+        expect(kernels.operand(type, dot)).toBe(!blocked(type) ? 0 : relaxed && dot !== 'widen' && type !== 'q8_0' ? 1 : 2)
       }
     }
   })
@@ -169,14 +169,19 @@ describe.each(buildNames)('%s', (build) => {
     x.fill(-7.25, 128, 160)
     x.subarray(160, 192).forEach((_, i, block) => (block[i] = (i - 15.5) * 0.5))
     x[191] = 127
-    const { quants, scales } = quantized(x)
     const activations = fresh().activations(x, 3)
-    expect(activations.quants).toEqual(quants)
-    expect(activations.quants16).toEqual(Int16Array.from(quants))
-    expect(bits(activations.scales.slice())).toEqual(bits(scales))
-    const sum = (from: number, to: number, of: (q: number) => number): number => quants.subarray(from, to).reduce((a, q) => a + of(q), 0)
-    const block = (at: number): number[] => [sum(at, at + 32, (q) => q), sum(at, at + 16, (q) => q), sum(at, at + 32, (q) => Math.max(0, -q)), 0]
-    expect([...activations.sums]).toEqual([...scales.keys()].flatMap((b) => block(32 * b)))
+    for (const [most, found] of [
+      [127, { quants: Int16Array.from(activations.quants), scales: activations.scales, sums: activations.sums }],
+      [32767, { quants: activations.quants16.slice(), scales: activations.scales16, sums: activations.sums16 }],
+    ] as const) {
+      const { quants, scales } = quantized(x, most)
+      expect(found.quants).toEqual(quants)
+      expect(bits(found.scales.slice())).toEqual(bits(scales))
+      const sum = (from: number, to: number, of: (q: number) => number): number => quants.subarray(from, to).reduce((total, q) => total + of(q), 0)
+      const negatives = (at: number): number => (most === 127 ? sum(at, at + 32, (q) => Math.max(0, -q)) : 0)
+      const block = (at: number): number[] => [sum(at, at + 32, (q) => q), sum(at, at + 16, (q) => q), negatives(at), 0]
+      expect([...found.sums]).toEqual([...scales.keys()].flatMap((b) => block(32 * b)))
+    }
   })
 
   test('NaN and infinity among the activations reach the result', () => {
@@ -197,8 +202,9 @@ describe.each(buildNames)('%s', (build) => {
       const x = Float32Array.from(randomNormals(random, 2 * 256), (value, i) => value * (i % 64 < 32 ? 1e5 : 1e-4))
       const activations = kernels.activations(x, 2)
       expect(nmse(kernels.matmul(matrix, activations, 8, 'exact'), product(x, values, 256))).toBeLessThan(1e-11)
-      const operand = blocked(type) ? quantized(x).values : x
-      for (const dot of dotKinds) expect(nmse(kernels.matmul(matrix, activations, 8, dot), product(operand, values, 256))).toBeLessThan(1e-11)
+      for (const dot of dotKinds) {
+        expect(nmse(kernels.matmul(matrix, activations, 8, dot), product(operandOf(kernels, type, dot, x), values, 256))).toBeLessThan(1e-11)
+      }
     }
   })
 
@@ -215,7 +221,7 @@ describe.each(buildNames)('%s', (build) => {
       const { matrix, values } = weightsOf(fresh(), 'q8_0', 8, 32, encoded)
       expect(bits(kernels.row(matrix, 3))).toEqual(bits(values.slice(96, 128)))
       const x = randomNormals(createRandom(10), 32)
-      expect(nmse(kernels.matmul(matrix, kernels.activations(x, 1), 8, 'widen'), product(quantized(x).values, values, 32))).toBeLessThan(1e-12)
+      expect(nmse(kernels.matmul(matrix, kernels.activations(x, 1), 8, 'widen'), product(quantized(x, 32767).values, values, 32))).toBeLessThan(1e-12)
     }
   })
 })
@@ -223,6 +229,12 @@ describe.each(buildNames)('%s', (build) => {
 /** A row's result, bit for bit, whatever it is computed together with. */
 function expectRowsAlone(kernels: Kernels, matrix: Matrix, x: Activations, kind: DotKind | 'exact', together: Float32Array): void {
   for (const batch of [1, 3]) expect(bits(kernels.matmul(matrix, x, batch, kind))).toEqual(bits(together))
+}
+
+/** What a fast product of this kind multiplies by. */
+function operandOf(kernels: Kernels, type: KernelType, dot: DotKind, x: Float32Array): ArrayLike<number> {
+  const form = kernels.operand(type, dot)
+  return form === 0 ? x : quantized(x, form === 1 ? 127 : 32767).values
 }
 
 /** Sets every byte of the quants; scales stay. */

@@ -26,8 +26,9 @@ export interface TapeOptions {
   readonly scratch: (name: string, byteLength: number) => number
 }
 
-/** Values of a block of activations. Source: native/matrix.h. */
+/** Values of a block of activations, and the sums kept of each. Source: native/matrix.h, native/matmul.h. */
 const BLOCK = 32
+const BLOCK_SUMS = 4
 /** Rows of a partial result of attention: maximum, sum, four heads. Source: native/attention.c. */
 const PARTIAL_HEADER = 8
 const LANES = 4
@@ -60,9 +61,9 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
       const read = buffersOf(step).filter((name) => !written.includes(name) || readsItsOutput(step, name))
       const product = productOf(step, options)
       if (product !== undefined && product.operands.some((operand) => operand > 0) && quantised !== product.x) {
-        const forms = new Set(readersOf(product.x, steps.slice(i)).flatMap((reader) => productOf(reader, options)?.operands ?? []))
+        const forms = new Set(readersOf(product.x, steps.slice(i)).flatMap((reader) => [...formsOf(reader, options)]))
         hazards.before([product.x], [QUANTISED], rowsWord(options.place(product.x)))
-        emit('quantize', ...quantizeWords(plan, product.x, forms, options))
+        emit('quantize', rowsWord(options.place(product.x)), ...activationWords(plan, product.x, forms, options))
         quantised = product.x
       }
       const usesQuantised = product !== undefined && product.operands.some((operand) => operand > 0)
@@ -132,6 +133,8 @@ function productOf(step: Step, options: TapeOptions): { readonly x: BufferName; 
   return undefined
 }
 
+const formsOf = (step: Step, options: TapeOptions): ReadonlySet<number> => new Set(productOf(step, options)?.operands)
+
 function operandKind(weight: BufferName, { fast, place, operandOf }: TapeOptions): number {
   const { decl } = place(weight)
   const width = decl.shape[1]
@@ -162,40 +165,23 @@ function matrixWords(placed: Placed): number[] {
   return [typeIndex(placed.decl), lengthOf(placed), widthOf(placed), placed.offset / 16]
 }
 
-interface ActivationPlaces {
-  readonly quants: number
-  readonly quants16: number
-  readonly scales: number
-  readonly sums: number
-}
-
-/** Where activations of this width are quantised to: one place for all of a tape, as only one is in use at a time. */
-function activationPlaces(rows: number, width: number, { scratch }: TapeOptions): ActivationPlaces {
-  const blocks = Math.ceil(width / BLOCK)
-  return {
-    quants: scratch('quants', rows * width),
-    quants16: scratch('quants16', rows * width * 2),
-    scales: scratch('scales', rows * blocks * 4),
-    sums: scratch('sums', rows * blocks * 4 * 4), // native/matmul.h's SUMS
-  }
-}
-
 function maxRows(plan: Plan, { decl }: Placed): number {
   return shapeOf(decl, plan.limits)[0]
 }
 
-function quantizeWords(plan: Plan, x: BufferName, forms: ReadonlySet<number>, options: TapeOptions): number[] {
-  const placed = options.place(x)
+/**
+ * Width and place of activations, and where their 8-bit and 16-bit forms are (quants, scales, sums each; native/matmul.h): one place for all
+ * of a tape, as one is in use at a time. Forms that nobody reads are left out.
+ */
+function activationWords(plan: Plan, x: BufferName, forms: ReadonlySet<number>, { place, scratch }: TapeOptions): number[] {
+  const placed = place(x)
   const width = widthOf(placed)
-  const { quants, quants16, scales, sums } = activationPlaces(maxRows(plan, placed), width, options)
-  return [rowsWord(placed), placed.offset / 16, width, forms.has(1) ? quants / 16 : 0, forms.has(2) ? quants16 / 16 : 0, scales / 16, sums / 16]
-}
-
-function activationWords(plan: Plan, x: BufferName, options: TapeOptions): number[] {
-  const placed = options.place(x)
-  const width = widthOf(placed)
-  const { quants, quants16, scales, sums } = activationPlaces(maxRows(plan, placed), width, options)
-  return [width, placed.offset / 16, quants / 16, quants16 / 16, scales / 16, sums / 16]
+  const rows = maxRows(plan, placed)
+  const blocks = rows * Math.ceil(width / BLOCK)
+  const form = (bits: 8 | 16): number[] => [
+    scratch(`quants${bits}`, (rows * width * bits) / 8) / 16, scratch(`scales${bits}`, blocks * 4) / 16, scratch(`sums${bits}`, blocks * BLOCK_SUMS * 4) / 16,
+  ]
+  return [width, placed.offset / 16, ...(forms.has(1) ? form(8) : [0, 0, 0]), ...(forms.has(2) ? form(16) : [0, 0, 0])]
 }
 
 function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
@@ -218,12 +204,12 @@ function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
       return [rowsWord(place(step.out)), at(step.x), at(step.weight), at(step.bias), at(step.out), widthOf(place(step.out)), floatBits(step.eps)]
     case 'linear':
       return [
-        rowsWord(place(step.out)), ...matrixWords(place(step.weight)), ...activationWords(plan, step.x, options),
+        rowsWord(place(step.out)), ...matrixWords(place(step.weight)), ...activationWords(plan, step.x, formsOf(step, options), options),
         operandKind(step.weight, options) > 0 ? 1 : 0, at(step.out), at(step.bias), step.activation === 'gelu' ? 1 : 0, at(step.add),
       ]
     case 'gatedLinear':
       return [
-        rowsWord(place(step.out)), ...matrixWords(place(step.gate)), ...matrixWords(place(step.up)), ...activationWords(plan, step.x, options),
+        rowsWord(place(step.out)), ...matrixWords(place(step.gate)), ...matrixWords(place(step.up)), ...activationWords(plan, step.x, formsOf(step, options), options),
         operandKind(step.gate, options) > 0 ? 1 : 0, operandKind(step.up, options) > 0 ? 1 : 0, at(step.out),
       ]
     case 'normRopeStore': {
