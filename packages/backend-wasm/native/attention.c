@@ -22,73 +22,80 @@ typedef struct {
   float *mixed;
 } Partial;
 
+// Lane h becomes the sum of dot[h].
+INLINE v128_t sum_lanes(const v128_t dot[LANES]) {
+  const v128_t low01 = wasm_i32x4_shuffle(dot[0], dot[1], 0, 4, 1, 5), high01 = wasm_i32x4_shuffle(dot[0], dot[1], 2, 6, 3, 7);
+  const v128_t low23 = wasm_i32x4_shuffle(dot[2], dot[3], 0, 4, 1, 5), high23 = wasm_i32x4_shuffle(dot[2], dot[3], 2, 6, 3, 7);
+  const v128_t pair01 = wasm_f32x4_add(low01, high01), pair23 = wasm_f32x4_add(low23, high23);
+  return wasm_f32x4_add(wasm_i32x4_shuffle(pair01, pair23, 0, 1, 4, 5), wasm_i32x4_shuffle(pair01, pair23, 2, 3, 6, 7));
+}
+
+// Scores of `keys` (1 or 2) keys from k on: each load of a query head serves both.
+INLINE void score_keys(const Group *g, const float *k, int keys, v128_t *scores) {
+  const int whole = g->head_dim & ~3;
+  const float *q[LANES];
+  for (int h = 0; h < LANES; h++) q[h] = g->q + (size_t)(h < g->lanes ? h : 0) * g->head_dim;
+  v128_t dot[2][LANES] = {};
+  for (int d = 0; d < whole; d += 4) {
+    for (int h = 0; h < LANES; h++) {
+      const v128_t q4 = load4(q[h] + d);
+      for (int i = 0; i < keys; i++) dot[i][h] = madd4(q4, load4(k + (size_t)i * g->kv_width + d), dot[i][h]);
+    }
+  }
+  for (int i = 0; i < keys; i++) {
+    _Alignas(16) float tail[LANES] = {0, 0, 0, 0};
+    for (int d = whole; d < g->head_dim; d++)
+      for (int h = 0; h < LANES; h++) tail[h] += q[h][d] * k[(size_t)i * g->kv_width + d];
+    scores[i] = wasm_f32x4_mul(wasm_f32x4_add(sum_lanes(dot[i]), wasm_v128_load(tail)), wasm_f32x4_splat(g->scale));
+  }
+}
+
 // Scores of `count` keys from slot `slot` on, four heads a vector: scores[i] lane h = q_h · k_i · scale.
 static void score(const Group *g, int slot, int count, v128_t *scores) {
-  for (int i = 0; i < count; i++) {
-    const float *k = g->k + (size_t)(slot + i) * g->kv_width;
-    v128_t dot[LANES] = {wasm_f32x4_splat(0), wasm_f32x4_splat(0), wasm_f32x4_splat(0), wasm_f32x4_splat(0)};
-    float tail[LANES] = {0, 0, 0, 0};
-    const int whole = g->head_dim & ~3;
-    const float *q0 = g->q, *q1 = q0 + (g->lanes > 1 ? g->head_dim : 0), *q2 = q0 + (g->lanes > 2 ? 2 * g->head_dim : 0), *q3 = q0 + (g->lanes > 3 ? 3 * g->head_dim : 0);
-    if (g->lanes == 1) {
-      for (int d = 0; d < whole; d += 4) dot[0] = wasm_f32x4_add(dot[0], wasm_f32x4_mul(load4(q0 + d), load4(k + d)));
-    } else {
-      for (int d = 0; d < whole; d += 4) {
-        const v128_t key4 = load4(k + d);
-        dot[0] = wasm_f32x4_add(dot[0], wasm_f32x4_mul(load4(q0 + d), key4));
-        dot[1] = wasm_f32x4_add(dot[1], wasm_f32x4_mul(load4(q1 + d), key4));
-        dot[2] = wasm_f32x4_add(dot[2], wasm_f32x4_mul(load4(q2 + d), key4));
-        dot[3] = wasm_f32x4_add(dot[3], wasm_f32x4_mul(load4(q3 + d), key4));
-      }
+  const float *k = g->k + (size_t)slot * g->kv_width;
+  int i = 0;
+  for (; i + 2 <= count; i += 2) score_keys(g, k + (size_t)i * g->kv_width, 2, scores + i);
+  if (i < count) score_keys(g, k + (size_t)i * g->kv_width, 1, scores + i);
+}
+
+// Columns [d, d + 8) of `heads` heads (from head h on): each load of a value serves all of them.
+INLINE void mix_columns(const Group *g, const float *v, int count, const float *weights, const float *decays, int h, int heads, int d, float *mixed) {
+  v128_t sum[LANES][2];
+  for (int j = 0; j < heads; j++) {
+    const float *from = mixed + (size_t)(h + j) * g->head_dim + d;
+    const v128_t decay = wasm_f32x4_splat(decays[h + j]);
+    sum[j][0] = wasm_f32x4_mul(load4(from), decay);
+    sum[j][1] = wasm_f32x4_mul(load4(from + 4), decay);
+  }
+  for (int i = 0; i < count; i++, v += g->kv_width, weights += LANES) {
+    const v128_t v0 = load4(v), v1 = load4(v + 4);
+    for (int j = 0; j < heads; j++) {
+      const v128_t weight = wasm_v128_load32_splat(weights + h + j);
+      sum[j][0] = madd4(weight, v0, sum[j][0]);
+      sum[j][1] = madd4(weight, v1, sum[j][1]);
     }
-    for (int d = whole; d < g->head_dim; d++) {
-      tail[0] += q0[d] * k[d];
-      tail[1] += q1[d] * k[d];
-      tail[2] += q2[d] * k[d];
-      tail[3] += q3[d] * k[d];
-    }
-    // Transposed sum: lane h becomes the sum of dot[h].
-    const v128_t low01 = wasm_i32x4_shuffle(dot[0], dot[1], 0, 4, 1, 5), high01 = wasm_i32x4_shuffle(dot[0], dot[1], 2, 6, 3, 7);
-    const v128_t low23 = wasm_i32x4_shuffle(dot[2], dot[3], 0, 4, 1, 5), high23 = wasm_i32x4_shuffle(dot[2], dot[3], 2, 6, 3, 7);
-    const v128_t pair01 = wasm_f32x4_add(low01, high01), pair23 = wasm_f32x4_add(low23, high23);
-    const v128_t first = wasm_i32x4_shuffle(pair01, pair23, 0, 1, 4, 5), second = wasm_i32x4_shuffle(pair01, pair23, 2, 3, 6, 7);
-    scores[i] = wasm_f32x4_mul(wasm_f32x4_add(wasm_f32x4_add(first, second), wasm_v128_load(tail)), wasm_f32x4_splat(g->scale));
+  }
+  for (int j = 0; j < heads; j++) {
+    float *to = mixed + (size_t)(h + j) * g->head_dim + d;
+    store4(to, sum[j][0]);
+    store4(to + 4, sum[j][1]);
   }
 }
 
 // mixed[h][d] = mixed[h][d] · decay_h + Σ_i weights[i][h] · v_i[d]
 static void mix(const Group *g, int slot, int count, const v128_t *weights, v128_t decay, float *mixed) {
-  const float *w = (const float *)weights;
+  const float *w = (const float *)weights, *v = g->v + (size_t)slot * g->kv_width;
   _Alignas(16) float decays[LANES];
   wasm_v128_store(decays, decay);
   const int whole = g->head_dim & ~7;
-  for (int h = 0; h < g->lanes; h += 2) {  // two heads, eight columns: four sums in registers
-    const int other = h + 1 < g->lanes ? h + 1 : h;
-    float *a = mixed + (size_t)h * g->head_dim, *b = mixed + (size_t)other * g->head_dim;
-    for (int d = 0; d < whole; d += 8) {
-      v128_t a0 = wasm_f32x4_mul(load4(a + d), wasm_f32x4_splat(decays[h])), a1 = wasm_f32x4_mul(load4(a + d + 4), wasm_f32x4_splat(decays[h]));
-      v128_t b0 = wasm_f32x4_mul(load4(b + d), wasm_f32x4_splat(decays[other])), b1 = wasm_f32x4_mul(load4(b + d + 4), wasm_f32x4_splat(decays[other]));
-      const float *v = g->v + (size_t)slot * g->kv_width + d;
-      for (int i = 0; i < count; i++, v += g->kv_width) {
-        const v128_t v0 = load4(v), v1 = load4(v + 4);
-        const v128_t wa = wasm_v128_load32_splat(w + i * LANES + h), wb = wasm_v128_load32_splat(w + i * LANES + other);
-        a0 = wasm_f32x4_add(a0, wasm_f32x4_mul(wa, v0));
-        a1 = wasm_f32x4_add(a1, wasm_f32x4_mul(wa, v1));
-        b0 = wasm_f32x4_add(b0, wasm_f32x4_mul(wb, v0));
-        b1 = wasm_f32x4_add(b1, wasm_f32x4_mul(wb, v1));
-      }
-      store4(a + d, a0);
-      store4(a + d + 4, a1);
-      if (other != h) {
-        store4(b + d, b0);
-        store4(b + d + 4, b1);
-      }
-    }
+  for (int d = 0; d < whole; d += 8) {
+    if (g->lanes == LANES) mix_columns(g, v + d, count, w, decays, 0, LANES, d, mixed);
+    else for (int h = 0; h < g->lanes; h++) mix_columns(g, v + d, count, w, decays, h, 1, d, mixed);
   }
   for (int h = 0; h < g->lanes; h++) {
     for (int d = whole; d < g->head_dim; d++) {
       float sum = mixed[h * g->head_dim + d] * decays[h];
-      for (int i = 0; i < count; i++) sum += w[i * LANES + h] * g->v[(size_t)(slot + i) * g->kv_width + d];
+      for (int i = 0; i < count; i++) sum += w[i * LANES + h] * v[(size_t)i * g->kv_width + d];
       mixed[h * g->head_dim + d] = sum;
     }
   }

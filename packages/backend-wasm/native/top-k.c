@@ -46,15 +46,21 @@ static void offer(Heap *h, Candidate c) {
 
 INLINE int allowed(const uint32_t *mask, int id) { return mask[id >> 5] >> (id & 31) & 1; }
 
+// Is one of 16 logits at least `least`?
+INLINE int any_reaches(const float *logits, float least) {
+  const v128_t a = wasm_f32x4_pmax(load4(logits), load4(logits + 4)), b = wasm_f32x4_pmax(load4(logits + 8), load4(logits + 12));
+  return wasm_v128_any_true(wasm_f32x4_ge(wasm_f32x4_pmax(a, b), wasm_f32x4_splat(least)));
+}
+
 // Candidates of ids [begin, end); begin is a multiple of 32.
 static void scan(const float *logits, const uint32_t *mask, int begin, int end, Heap *h) {
   for (int word = begin; word < end; word += 32) {
     const uint32_t bits = mask[word >> 5];
     if (bits == 0) continue;
     const int stop = min_int(word + 32, end);
-    for (int id = word; id < stop; id += 4) {
-      if (h->count == h->most && id + 4 <= stop && !wasm_v128_any_true(wasm_f32x4_ge(load4(logits + id), wasm_f32x4_splat(h->items[0].value)))) continue;
-      for (int i = id; i < min_int(id + 4, stop); i++)
+    for (int id = word; id < stop; id += 16) {
+      if (h->count == h->most && id + 16 <= stop && !any_reaches(logits + id, h->items[0].value)) continue;
+      for (int i = id; i < min_int(id + 16, stop); i++)
         if (bits >> (i & 31) & 1 && !(logits[i] == -__builtin_inff())) offer(h, (Candidate){logits[i], i});
     }
   }
@@ -63,20 +69,25 @@ static void scan(const float *logits, const uint32_t *mask, int begin, int end, 
 // Σ e^(logit − max) over allowed ids; max is finite.
 static double sum_exp(const float *logits, const uint32_t *mask, int begin, int end, float max) {
   double total = 0;
+  v128_t sums[2] = {wasm_f32x4_splat(0), wasm_f32x4_splat(0)};
   for (int word = begin; word < end; word += 32) {
     const uint32_t bits = mask[word >> 5];
     if (bits == 0) continue;
     const int stop = min_int(word + 32, end);
     if (bits == ~0u && stop == word + 32) {
-      v128_t sum = wasm_f32x4_splat(0);
-      for (int id = word; id < stop; id += 4) sum = wasm_f32x4_add(sum, exp4(wasm_f32x4_sub(load4(logits + id), wasm_f32x4_splat(max))));
-      total += sum4(sum);
+      for (int id = word; id < stop; id += 8) {
+        sums[0] = wasm_f32x4_add(sums[0], exp4(wasm_f32x4_sub(load4(logits + id), wasm_f32x4_splat(max))));
+        sums[1] = wasm_f32x4_add(sums[1], exp4(wasm_f32x4_sub(load4(logits + id + 4), wasm_f32x4_splat(max))));
+      }
     } else {
       for (int id = word; id < stop; id++)
         if (allowed(mask, id)) total += exp1(logits[id] - max);
     }
+    if ((word & 1023) != 992 && word + 32 < end) continue;  // 32 words at a time stay in f32
+    total += sum4(wasm_f32x4_add(sums[0], sums[1]));
+    sums[0] = sums[1] = wasm_f32x4_splat(0);
   }
-  return total;
+  return total + sum4(wasm_f32x4_add(sums[0], sums[1]));
 }
 
 // Puts the adjusted values of the ids in [begin, end) into the logits; `saved` f32 [most] takes the original ones.

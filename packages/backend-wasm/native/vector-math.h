@@ -5,6 +5,15 @@
 INLINE v128_t load4(const float *p) { return wasm_v128_load(p); }
 INLINE void store4(float *p, v128_t v) { wasm_v128_store(p, v); }
 
+// a · b + c; one rounding where the engine has a fused form, two where not.
+INLINE v128_t madd4(v128_t a, v128_t b, v128_t c) {
+#if RELAXED
+  return wasm_f32x4_relaxed_madd(a, b, c);
+#else
+  return wasm_f32x4_add(wasm_f32x4_mul(a, b), c);
+#endif
+}
+
 INLINE float sum4(v128_t v) {
   v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
   v = wasm_f32x4_add(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2));
