@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { createRandom, randomNormals, randomWeightBytes } from '../../core/src/testing/random.ts'
-import { dequantize } from '../../core/src/weights/dequantize.ts'
-import { encodedByteLength } from '../../core/src/weights/weight-types.ts'
+import { encodedByteLength } from '@facetjs/core/backend'
+import { createRandom, dequantize, randomNormals, randomWeightBytes } from '@facetjs/core/testing'
 import { type Activations, buildNames, type DotKind, dotKinds, type Kernels, type KernelType } from '../native/testing.ts'
 import { loadKernels, type Matrix, weightTypes } from '../native/testing.ts'
 
@@ -59,7 +58,7 @@ function quantized(values: Float32Array, most: 127 | 32767): { readonly quants: 
   const scales = new Float32Array(values.length / 32)
   for (let b = 0; b < scales.length; b++) {
     const block = values.subarray(32 * b, 32 * b + 32)
-    const max = block.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const max = block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
     scales[b] = max < 2 ** -100 ? 0 : max / most
     const inverse = Math.fround(most / max)
     for (let i = 0; i < 32; i++) quants[32 * b + i] = scales[b] === 0 ? 0 : nearestEven(Math.fround(block[i] * inverse))
