@@ -49,8 +49,9 @@ export function interruptible(abort: AbortController): Disposable {
   })
 }
 
-/** Only the weights take long enough for a bar. */
+/** Only the weights take long enough for bars: what has been read, and what has been put into the backend's layout. */
 export function showLoading(progress: Progress, { phase, loaded, total }: LoadProgress): void {
-  if (phase === 'repack') progress.show('loading', loaded, total, 'bytes')
-  else progress.clear()
+  if (phase === 'open') return
+  progress.show(phase === 'read' ? 'reading  ' : 'repacking', loaded, total, 'bytes')
+  if (phase === 'repack' && loaded === total) progress.clear()
 }

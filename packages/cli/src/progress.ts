@@ -1,11 +1,11 @@
-/** A bar on stderr while something takes long. */
-import { Presets, SingleBar } from 'cli-progress'
+/** Bars on stderr while something takes long. */
+import { MultiBar, Presets, type SingleBar } from 'cli-progress'
 import { formatBytes, formatCount } from './format.ts'
 
 export interface Progress extends Disposable {
-  /** Shows `label` at `done` of `total`; another label starts another bar. */
+  /** Shows `label` at `done` of `total`, in a line of its own. */
   show(label: string, done: number, total: number, unit: 'bytes' | 'tokens'): void
-  /** Takes the bar off the screen. */
+  /** Takes all bars off the screen. */
   clear(): void
 }
 
@@ -15,28 +15,26 @@ const patienceMs = 250
 /** Draws nothing where stderr is no terminal, or people asked for quiet. */
 export function createProgress(quiet: boolean): Progress {
   const visible = !quiet && process.stderr.isTTY
-  let current: { readonly label: string; readonly since: number; bar?: SingleBar } | undefined
+  let current: { readonly since: number; readonly bars: Map<string, SingleBar>; screen?: MultiBar } | undefined
 
   const clear = (): void => {
-    current?.bar?.stop()
+    current?.screen?.stop()
     current = undefined
   }
   return {
     show(label, done, total, unit) {
       if (!visible || total <= 0) return
       const amount = unit === 'bytes' ? `${formatBytes(done)} of ${formatBytes(total)}` : `${formatCount(done)} of ${formatCount(total)} ${unit}`
-      if (current?.label !== label) {
-        clear()
-        current = { label, since: performance.now() }
-      }
-      if (current.bar !== undefined) {
-        current.bar.update(done, { amount })
+      current ??= { since: performance.now(), bars: new Map() }
+      const bar = current.bars.get(label)
+      if (bar !== undefined) {
+        bar.update(done, { amount })
       } else if (performance.now() - current.since > patienceMs) {
-        current.bar = new SingleBar(
+        current.screen ??= new MultiBar(
           { stream: process.stderr, format: '{label} {bar} {percentage}% · {amount}', clearOnComplete: true, hideCursor: true, gracefulExit: false, barsize: 24 },
           Presets.shades_classic,
         )
-        current.bar.start(total, done, { label, amount })
+        current.bars.set(label, current.screen.create(total, done, { label, amount }))
       }
     },
     clear,
