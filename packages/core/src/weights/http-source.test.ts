@@ -46,7 +46,7 @@ describe('httpSource', () => {
     expect(source.size).toBe(content.length)
     expect(await source.read(10, 20)).toEqual(content.slice(10, 30))
     expect(await source.read(200_000, 100_000)).toEqual(content.slice(200_000))
-    expect(ranges).toEqual(['bytes=0-65535', 'bytes=200000-299999'])
+    expect(ranges).toEqual(['bytes=0-65535', 'bytes=0-299999']) // a block, which this file is shorter than
     expect((await failure(source.read(299_999, 2))).code).toBe('invalid-model')
   })
 

@@ -1,4 +1,5 @@
 import { GemmaError } from '../errors.ts'
+import { cacheBlocks } from './block-cache.ts'
 import { bufferSource } from './buffer-source.ts'
 import { brokenOff, chunksOf, exchange, isWebPage, refusal } from './http-exchange.ts'
 import type { HttpOptions } from './http-exchange.ts'
@@ -18,16 +19,19 @@ const wholeFileLimit = 128 * 2 ** 20
 export async function httpSource(url: string | URL, options: HttpOptions = {}): Promise<Source> {
   const address = String(url)
   const { size, etag, bytes: head } = await firstRange(address, options)
-  return {
+  const ranges = cacheBlocks({
     name: address,
     size,
+    read: (offset, length, signal) => readRange(address, withSignal(options, signal), { offset, length, size, etag }),
+    close: async () => {},
+  })
+  return {
+    ...ranges,
     read: async (offset, length, signal) => {
       signal?.throwIfAborted()
       if (offset + length > size) throw cutShort(address, size, offset, length)
-      if (offset + length <= head.length) return head.slice(offset, offset + length)
-      return await readRange(address, withSignal(options, signal), { offset, length, size, etag })
+      return offset + length <= head.length ? head.slice(offset, offset + length) : await ranges.read(offset, length, signal)
     },
-    close: async () => {},
   }
 }
 
