@@ -62,6 +62,7 @@ check('types of the browser tests', 'tsc', '-p', 'tests/browser/tsconfig.json')
 check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
 check('lint', 'oxlint', '--deny-warnings')
 check('boundaries between packages', 'turbo', 'boundaries')
+check('WASM kernels are what their sources give', process.execPath, 'packages/backend-wasm/native/build.ts', '--check')
 
 console.log('\n— the real Gemma 3 270M')
 try {

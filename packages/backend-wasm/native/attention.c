@@ -7,7 +7,7 @@
 
 #define LANES 4
 #define KEYS 32           // keys of a block
-#define MAX_HEAD_DIM 512
+#define MAX_HEAD_DIM 1024  // what core lets a config have: 16 KiB of stack
 #define MIN_PART_KEYS 64  // a stretch of keys that is worth a thread
 
 typedef struct {

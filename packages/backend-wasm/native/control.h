@@ -12,7 +12,7 @@ typedef struct {
   int32_t sleepers;     // threads parked in the barrier
   int32_t threads;
   int32_t abort;        // raised by the host at any time
-  int32_t aborted;      // the threads' common decision about it
+  int32_t aborted;      // the threads' common decision about it: 0, or 1 + the place in the tape of the section that does not run
   int32_t kind;         // JobKind
   // JOB_RUN
   int32_t tape;         // address of i32 words

@@ -1,11 +1,12 @@
 // Walks the tape: every thread takes its share of each step and waits at the barriers that the host put between them.
 #include "steps.h"
 
-// A new section: the threads agree whether to go on. Returns 1 to stop.
-static int aborts(Control *c, int thread) {
-  if (thread == 0) c->aborted = __atomic_load_n(&c->abort, __ATOMIC_SEQ_CST);
+// The section at `at` of the tape: the threads agree whether to go on. Returns 1 to stop. The decision names its section, as thread 0 may
+// have taken the next one before another thread has woken up and read this one.
+static int aborts(Control *c, int thread, int at) {
+  if (thread == 0 && __atomic_load_n(&c->abort, __ATOMIC_SEQ_CST)) __atomic_store_n(&c->aborted, at + 1, __ATOMIC_SEQ_CST);
   barrier(c);
-  return c->aborted;
+  return __atomic_load_n(&c->aborted, __ATOMIC_SEQ_CST) == at + 1;
 }
 
 static void run_tape(Control *c, int thread) {
@@ -16,7 +17,7 @@ static void run_tape(Control *c, int thread) {
     Words words = tape + at + 2;
     switch (op) {
       case OP_BARRIER: barrier(c); break;
-      case OP_SECTION: if (aborts(c, thread)) return; break;
+      case OP_SECTION: if (aborts(c, thread, at)) return; break;
       case OP_QUANTIZE: step_quantize(&worker, words); break;
       case OP_EMBED: step_embed(&worker, words); break;
       case OP_PLACE_ROWS: step_place_rows(&worker, words); break;

@@ -101,7 +101,7 @@ static void adjust(float *logits, const int32_t *ids, const float *values, int c
 }
 
 static void restore(float *logits, const int32_t *ids, int count, int begin, int end, const float *saved) {
-  for (int i = 0; i < count; i++)
+  for (int i = count - 1; i >= 0; i--)  // backwards: of an id that is there twice, the first has the original
     if (ids[i] >= begin && ids[i] < end) logits[ids[i]] = saved[i];
 }
 
@@ -152,7 +152,8 @@ void step_top_k(const Worker *w, Words words) {
         const Found *part = (const Found *)(threads + stride * t);
         if (part->count > 0) sum += part->sum * exp1(part->max - max);
       }
-      at(words[8])[row] = sum > 0 ? (float)(max + log1(sum)) : -__builtin_inff();
+      // NaN stays NaN: the host refuses it
+      at(words[8])[row] = sum > 0 ? (float)(max + log1(sum)) : sum == 0 ? -__builtin_inff() : __builtin_nanf("");
       int32_t *ids = (int32_t *)at(words[6]) + (size_t)row * count;
       float *values = at(words[7]) + (size_t)row * count;
       for (int i = h.count; i < count; i++) {

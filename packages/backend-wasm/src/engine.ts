@@ -1,4 +1,4 @@
-import type { GemmaError } from '@facetjs/core/backend'
+import { GemmaError } from '@facetjs/core/backend'
 import type { Arena } from './arena.ts'
 import type { Job } from './control.ts'
 import type { Kernels } from './kernels.ts'
@@ -21,7 +21,17 @@ export interface Engine {
   dispose(): Promise<void>
 }
 
-/** The memory that engines start with: the kernels' stack and data, then whatever the arena asks for. */
-export const INITIAL_PAGES = 32
-export const MAX_PAGES = 65536
 export const STACK_BYTES = 65536
+
+/** Where engines start: the kernels' stack and data, then whatever the arena asks for. */
+const INITIAL_PAGES = 32
+const MAX_PAGES = 65536
+
+export function createMemory(shared: boolean): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAX_PAGES, shared })
+  } catch (cause) {
+    const fix = 'Dispose of other models, or use a 64-bit browser.'
+    throw new GemmaError('out-of-memory', `The engine has no room for the addresses of one more WebAssembly memory of up to 4 GiB. ${fix}`, { cause })
+  }
+}

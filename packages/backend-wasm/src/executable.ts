@@ -31,6 +31,7 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
   const tape = allocate(words.byteLength)
   new Int32Array(engine.memory.buffer, tape, words.length).set(words)
   let sliceStart = performance.now()
+  let disposed = false
 
   const run = async ({ rows, taken = 0, position, adjusted = 0, sections = [0, plan.sections.length], signal }: RunArgs): Promise<void> => {
     const [begin, end] = sections
@@ -45,11 +46,13 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
   return {
     run: (args) =>
       enqueue(() => {
+        if (disposed) throw new GemmaError('disposed', `Plan ${plan.name} was disposed of. Compile it again.`) // its memory may be another's
         checkArgs(plan, args)
         return run(args)
       }),
     dispose() {
       void enqueue(() => {
+        disposed = true
         for (const offset of owned.splice(0)) arena.free(offset)
       })
     },

@@ -73,7 +73,7 @@ test('sessions give their memory back: 300 of them take no more than one', async
   await gemma.dispose()
 })
 
-// The issue asks for 1000; CI does 60 and watches the same slope. FACET_CYCLES=1000 runs them all.
+// CI does 60; FACET_CYCLES=1000 runs more (seen: 177 MB after 100 models, 182 MB after 600).
 const cycles = Number(process.env['FACET_CYCLES'] ?? 60)
 test(`${cycles} models loaded and disposed of leave no thread and no memory`, { timeout: 600_000 }, async () => {
   const cycle = async (): Promise<void> => {
@@ -87,6 +87,5 @@ test(`${cycles} models loaded and disposed of leave no thread and no memory`, { 
   for (let i = 0; i < cycles; i++) await cycle()
   globalThis.gc?.()
   expect(alive()).toBe(0)
-  const perCycle = (process.memoryUsage.rss() - before) / cycles
-  expect(perCycle).toBeLessThan(1e6) // a leaked model would be 5 MB and more
+  expect(process.memoryUsage.rss() - before).toBeLessThan(100e6) // a leaked model is 5 MB and more: 300 MB in 60 cycles
 })

@@ -4,6 +4,9 @@ import { encodings } from './encodings.ts'
 import type { Engine } from './engine.ts'
 import type { Placed } from './tape.ts'
 
+/** Rows of a tile of weights. Source: native/matrix.h. */
+const TILE_ROWS = 8
+
 export interface WasmMemory extends Memory {
   place(name: BufferName): Placed | undefined
 }
@@ -27,7 +30,9 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], l
   function storedBytes(decl: BufferDecl, bounds: RowLimits): number {
     if (!isMatrix(decl)) return elementCount(decl, bounds) * 4
     const [rows, width] = shapeOf(decl, bounds)
-    return kernels.matrix_bytes(encodingIndex(decl), rows, width) >>> 0
+    const bytesOf = (count: number): number => kernels.matrix_bytes(encodingIndex(decl), count, width) >>> 0
+    // By tiles: the kernels count in 32 bits, and a matrix past 4 GiB has to be told, not to wrap around.
+    return Math.floor(rows / TILE_ROWS) * bytesOf(TILE_ROWS) + bytesOf(rows % TILE_ROWS)
   }
   const find = (name: BufferName): Placed => {
     const found = placed.get(name)

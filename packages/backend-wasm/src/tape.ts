@@ -67,7 +67,8 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
         quantised = product.x
       }
       const usesQuantised = product !== undefined && product.operands.some((operand) => operand > 0)
-      hazards.before(usesQuantised ? [...read, QUANTISED] : read, written, isRowLocal(step) ? rowsWord(options.place(step.out)) : undefined)
+      const touched = step.op === 'attention' ? [...written, PARTIALS] : written
+      hazards.before(usesQuantised ? [...read, QUANTISED] : read, touched, isRowLocal(step) ? rowsWord(options.place(step.out)) : undefined)
       emit(step.op, ...stepWords(step, plan, options))
       if (quantised !== undefined && written.includes(quantised)) quantised = undefined
     }
@@ -76,7 +77,9 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
   return { words: Int32Array.from(words), sectionStarts }
 }
 
+// Scratch that steps share, among the buffers whose use is watched.
 const QUANTISED = '\0quantised'
+const PARTIALS = '\0partials'
 
 interface Hazards {
   /**

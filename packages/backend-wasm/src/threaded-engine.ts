@@ -1,10 +1,11 @@
-import { hold, startThread } from '#platform'
+import { type ComputeThread, hold, startThread } from '#platform'
 import { GemmaError } from '@facetjs/core/backend'
 import { createArena } from './arena.ts'
 import { control, CONTROL_BYTES, writeJob } from './control.ts'
-import { type Engine, INITIAL_PAGES, MAX_PAGES, STACK_BYTES } from './engine.ts'
+import { createMemory, type Engine, STACK_BYTES } from './engine.ts'
 import { instantiate } from './kernels.ts'
 import { chooseDot } from './probe.ts'
+import type { WorkerReply } from './worker-loop.ts'
 
 export interface ThreadedEngineOptions {
   readonly threads: number
@@ -19,7 +20,7 @@ interface Pending {
 
 /** Runs the kernels on threads of their own over shared memory; the calling thread only waits for a message. */
 export async function createThreadedEngine(module: WebAssembly.Module, { threads, dot, signal }: ThreadedEngineOptions): Promise<Engine> {
-  const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: MAX_PAGES, shared: true })
+  const memory = createMemory(true)
   const kernels = instantiate(module, memory)
   const block = Math.ceil(Number(kernels.__heap_base.value) / 64) * 64
   const arena = createArena(memory, block + CONTROL_BYTES)
@@ -50,27 +51,29 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
     announceReady = resolve
     void lost.then(reject)
   })
-  const workers = Array.from({ length: threads }, (_, thread) =>
-    startThread(
-      { module, memory, block, thread, stackTop: arena.allocate(STACK_BYTES, 'a stack') + STACK_BYTES },
-      {
-        onReply(reply) {
-          if (reply.type === 'failed') die(reply.message)
-          else if (reply.type === 'ready' && ++ready === threads) announceReady()
-          else if (reply.type === 'done') {
-            pending?.resolve()
-            pending = undefined
-          }
-        },
-        onDeath: die,
-      },
-    ),
-  )
+  const workers: ComputeThread[] = []
+  const start = (thread: number): void => {
+    const stackTop = arena.allocate(STACK_BYTES, 'a stack') + STACK_BYTES
+    const onReply = (reply: WorkerReply): void => {
+      if (reply.type === 'failed') die(reply.message)
+      else if (reply.type === 'ready' && ++ready === threads) announceReady()
+      else if (reply.type === 'done') {
+        pending?.resolve()
+        pending = undefined
+      }
+    }
+    try {
+      workers.push(startThread({ module, memory, block, thread, stackTop }, { onReply, onDeath: die }))
+    } catch (error) { // a page may not start workers from another origin
+      die(String(error))
+    }
+  }
   const terminate = async (): Promise<void> => {
     await Promise.all(workers.map((worker) => worker.terminate()))
   }
   const release = hold()
   try {
+    for (let thread = 0; thread < threads; thread++) start(thread)
     await started
     signal?.throwIfAborted()
   } catch (error) {
@@ -108,7 +111,7 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
         letGo()
         runSignal?.removeEventListener('abort', abort)
       }
-      if (Atomics.load(words, control.aborted) === 1) runSignal?.throwIfAborted()
+      if (Atomics.load(words, control.aborted) !== 0) runSignal?.throwIfAborted()
     },
     async dispose() {
       dead ??= new GemmaError('disposed', 'The WASM backend was disposed of. Load the model again.')
