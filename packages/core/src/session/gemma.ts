@@ -66,8 +66,8 @@ function checkOptions(options: LoadOptions | undefined): void {
   if (numerics !== undefined && numerics !== 'exact' && numerics !== 'fast') {
     throw new GemmaError('invalid-argument', `numerics is ${String(numerics)}. Give 'exact' or 'fast'.`)
   }
-  for (const [name, value] of Object.entries({ contextLength, prefillChunk })) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 2)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least 2.`)
+  for (const [name, value, least] of [['contextLength', contextLength, 2], ['prefillChunk', prefillChunk, 1]] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
   }
 }
 

@@ -61,6 +61,34 @@ export function lifecycleCases(): readonly LifecycleCase[] {
       },
     },
     {
+      name: 'a run aborted in the middle ends soon, with the reason or done, and leaves what came before intact',
+      async check(backend) {
+        const plan = addPlan(64)
+        const memory = await backend.allocate(buffersOf(plan), { limits })
+        const executable = await backend.compile(plan, [memory])
+        await memory.write('weight', oneBytes)
+        await memory.write('x', ones)
+        const problems: string[] = []
+        for (let round = 0; round < 20; round++) {
+          const controller = new AbortController()
+          const reason = new Error(`enough ${round}`)
+          const running = executable.run({ rows: 1, position: 0, signal: controller.signal }).then(() => reason, (error: unknown) => error)
+          if (round % 2 === 0) await Promise.resolve()
+          else await new Promise((resolve) => setTimeout(resolve, 0))
+          controller.abort(reason)
+          const outcome = await running
+          if (outcome !== reason) problems.push(`round ${round} gave ${String(outcome)}`)
+          await executable.run({ rows: 1, position: 0 })
+          const out = new Float32Array(32)
+          await memory.read('out', out)
+          if (!(Math.abs(out[0] - 2) < 1e-4)) problems.push(`the run after round ${round} gave ${out[0]} instead of 2`)
+        }
+        executable.dispose()
+        memory.dispose()
+        return problems
+      },
+    },
+    {
       name: 'two plans on one memory do not disturb each other, sections run alone',
       async check(backend) {
         const [one, two] = [addPlan(1), addPlan(2)]

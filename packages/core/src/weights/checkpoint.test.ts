@@ -276,23 +276,20 @@ const bigSource = (onRead: (offset: number, length: number, signal?: AbortSignal
 const big = (source: Source): ReturnType<typeof storedTensor> => storedTensor({ name: 'embed_tokens.weight', type: 'f32', shape: [40, 2 ** 18], source, offset: 0, format: 'gguf' })
 
 describe('rowSlices', () => {
-  test('whole rows, at most 16 MiB, one slice ahead', async () => {
+  test('whole rows, at most 4 MiB, one slice ahead', async () => {
     const reads: number[] = []
     const slices: Omit<RowSlice, 'bytes'>[] = []
+    const starts = [0, 4, 8, 12, 16, 20, 24, 28, 32, 36]
     for await (const { row, rows, bytes } of rowSlices(big(bigSource((offset) => reads.push(offset / 2 ** 20))))) {
       slices.push({ row, rows })
       expect(bytes.length).toBe(rows * 2 ** 20)
       expect(bytes[0]).toBe(row)
-      expect(reads).toEqual([0, 16, 32].slice(0, Math.min(3, row / 16 + 2)))
+      expect(reads).toEqual(starts.slice(0, row / 4 + 2))
     }
-    expect(slices).toEqual([
-      { row: 0, rows: 16 },
-      { row: 16, rows: 16 },
-      { row: 32, rows: 8 },
-    ])
+    expect(slices).toEqual(starts.map((row) => ({ row, rows: 4 })))
   })
 
-  test('a row above 16 MiB comes alone', async () => {
+  test('a row above 4 MiB comes alone', async () => {
     const source: Source = { name: 'wide', size: 2 ** 26, read: async (_, length) => new Uint8Array(length), close: async () => {} }
     const wide = storedTensor({ name: 'embed_tokens.weight', type: 'f32', shape: [2, 2 ** 23], source, offset: 0, format: 'gguf' })
     const rows: number[] = []

@@ -44,7 +44,7 @@ export interface Checkpoint {
   readonly chatTemplate: string | undefined
   readonly generation: GenerationDefaults
   /**
-   * Streams a tensor in row slices of at most 16 MiB (one row, if a row is longer). A slice's bytes are valid until the next one.
+   * Streams a tensor in row slices of at most 4 MiB (one row, if a row is longer). A slice's bytes are valid until the next one.
    * @throws GemmaError `invalid-model` (no such tensor, file cut short), `download-failed`; `signal.reason` when aborted.
    */
   read(name: string, signal?: AbortSignal): AsyncIterable<RowSlice>

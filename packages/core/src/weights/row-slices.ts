@@ -5,7 +5,7 @@ import { isPlain } from './stored-tensor.ts'
 import type { StoredTensor } from './stored-tensor.ts'
 import { encodedByteLength } from './weight-types.ts'
 
-/** What `Checkpoint.read` gives: whole rows, at most 16 MiB at a time, the next slice being read while one is used. */
+/** What `Checkpoint.read` gives: whole rows, at most 4 MiB at a time, the next slice being read while one is used. */
 export async function* rowSlices(tensor: StoredTensor, signal?: AbortSignal): AsyncGenerator<RowSlice> {
   const { info } = tensor
   if (info.shape.length < 2) {

@@ -24,8 +24,8 @@ export interface Folder {
   list?(): Promise<readonly string[]>
 }
 
-/** No read of this package is longer. */
-export const maxReadBytes: number = 16 * 2 ** 20
+/** No read of this package is longer. Larger slices are not read faster, and what is not collected at once adds up. */
+export const maxReadBytes: number = 4 * 2 ** 20
 
 export function cutShort(name: string, size: number, offset: number, length: number): GemmaError {
   return invalidModel(name, `it ends at byte ${size}, but bytes ${offset} to ${offset + length} are needed: the file is cut short`, { size, offset, length })
