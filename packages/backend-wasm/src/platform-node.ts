@@ -21,7 +21,11 @@ export interface ThreadEvents {
 }
 
 export function startThread(start: WorkerStart, { onReply, onDeath }: ThreadEvents): ComputeThread {
-  const worker = new Worker(new URL(isSource ? './worker-node.ts' : './worker-node.js', import.meta.url), { workerData: start, name: `facet ${start.thread}` })
+  const worker = new Worker(new URL(isSource ? './worker-node.ts' : './worker-node.js', import.meta.url), {
+    workerData: start,
+    name: `facet ${start.thread}`,
+    ...(!isSource && { execArgv: [] }), // flags of the program are not for these: --input-type would keep them from starting
+  })
   let ended = false
   worker.on('message', onReply)
   worker.on('error', (error) => onDeath(String(error)))

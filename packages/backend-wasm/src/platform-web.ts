@@ -4,6 +4,8 @@ import type { Build } from './kernels.ts'
 import type { ComputeThread, ThreadEvents } from './platform-node.ts'
 import type { WorkerReply, WorkerStart } from './worker-loop.ts'
 
+export type { ComputeThread } from './platform-node.ts'
+
 export async function loadKernels(build: Build): Promise<Uint8Array<ArrayBuffer>> {
   // Literal, one level: bundlers find the files by these.
   const urls: Readonly<Record<Build, URL>> = {

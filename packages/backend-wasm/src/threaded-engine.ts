@@ -38,7 +38,7 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
     if (dead !== undefined) return
     dead =
       ready < threads
-        ? new GemmaError('backend-unavailable', `The compute threads of the WASM backend could not be started: ${why}.`)
+        ? new GemmaError('backend-unavailable', `The compute threads of the WASM backend could not be started: ${why}. Give fewer threads, or shared: false.`)
         : new GemmaError('device-lost', `A compute thread of the WASM backend died: ${why}. Load the model again.`)
     announceLoss(dead)
     pending?.reject(dead)
@@ -64,8 +64,8 @@ export async function createThreadedEngine(module: WebAssembly.Module, { threads
     }
     try {
       workers.push(startThread({ module, memory, block, thread, stackTop }, { onReply, onDeath: die }))
-    } catch (error) { // a page may not start workers from another origin
-      die(String(error))
+    } catch (error) {
+      die(String(error)) // a page may not start workers from another origin
     }
   }
   const terminate = async (): Promise<void> => {
