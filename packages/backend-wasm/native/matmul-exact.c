@@ -1,19 +1,12 @@
 // f32 activations: a block of a tile is dequantised to a panel f32 [columns, TILE_ROWS], which all rows then use.
 #include "matmul.h"
 #include "panel.h"
-
-INLINE v128_t multiply_add(v128_t a, v128_t b, v128_t sum) {
-#if RELAXED
-  return wasm_f32x4_relaxed_madd(a, b, sum);
-#else
-  return wasm_f32x4_add(wasm_f32x4_mul(a, b), sum);
-#endif
-}
+#include "vector-math.h"
 
 INLINE Rows multiply_column(const float *panel, const float *x, Rows sum) {
   v128_t splat = wasm_v128_load32_splat(x);
   Rows w = load_rows(panel);
-  return (Rows){multiply_add(w.low, splat, sum.low), multiply_add(w.high, splat, sum.high)};
+  return (Rows){madd4(w.low, splat, sum.low), madd4(w.high, splat, sum.high)};
 }
 
 // acc f32 [rows, TILE_ROWS] += x [rows, columns] · panel. Even and odd columns have their own sums: shorter chains of additions.

@@ -1,5 +1,5 @@
 import { nextTask } from '#platform'
-import { type BufferName, type Executable, GemmaError, type Memory, type Plan, type RunArgs, type TaskQueue } from '@facetjs/core/backend'
+import { type BufferName, checkRun, type Executable, GemmaError, type Memory, type Plan, type RunArgs, type TaskQueue } from '@facetjs/core/backend'
 import { jobKind } from './control.ts'
 import type { Engine } from './engine.ts'
 import type { WasmMemory } from './memory.ts'
@@ -47,7 +47,7 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
     run: (args) =>
       enqueue(() => {
         if (disposed) throw new GemmaError('disposed', `Plan ${plan.name} was disposed of. Compile it again.`) // its memory may be another's
-        checkArgs(plan, args)
+        checkRun(plan, args)
         return run(args)
       }),
     dispose() {
@@ -56,13 +56,6 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
         for (const offset of owned.splice(0)) arena.free(offset)
       })
     },
-  }
-}
-
-function checkArgs(plan: Plan, { rows, taken = 0, position }: RunArgs): void {
-  const { limits } = plan
-  if (!(rows >= 1 && rows <= limits.rows && taken >= 0 && taken <= limits.taken && position >= 0)) {
-    throw new GemmaError('internal', `Plan ${plan.name} was run with rows ${rows} (at most ${limits.rows}), taken ${taken} (at most ${limits.taken}), position ${position}. Keep to its limits.`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type BufferData, type BufferDecl, type BufferName, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { type BufferData, type BufferDecl, type BufferName, checkSameType, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
 import { jobKind } from './control.ts'
 import { encodings } from './encodings.ts'
 import type { Engine } from './engine.ts'
@@ -67,13 +67,13 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], l
           return
         }
         const target = view(found, data.length, row)
-        sameType(name, target, data)
+        checkSameType(name, target, data)
         target.set(data)
       }),
     read: (name, into, row = 0) =>
       enqueue(() => {
         const source = view(find(name), into.length, row)
-        sameType(name, source, into)
+        checkSameType(name, source, into)
         into.set(source)
       }),
     dispose() {
@@ -120,10 +120,4 @@ async function repack(engine: Engine, { decl, offset }: Placed, data: Uint8Array
 function asBytes(name: BufferName, data: BufferData): Uint8Array {
   if (!(data instanceof Uint8Array)) throw new GemmaError('internal', `Weight ${name} is written as bytes. Pass a Uint8Array.`)
   return data
-}
-
-function sameType(name: BufferName, values: BufferData, data: BufferData): void {
-  if (values.constructor !== data.constructor) {
-    throw new GemmaError('internal', `Buffer ${name} holds ${values.constructor.name}, not ${data.constructor.name}. Pass the same type.`)
-  }
 }

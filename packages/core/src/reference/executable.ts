@@ -1,5 +1,6 @@
 import type { BufferName, Executable, Memory, Plan, RunArgs, Step } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
+import { checkRun } from '../graph/check-run.ts'
 import type { TaskQueue } from '../task-queue.ts'
 import { attention, normRopeStore } from './attention.ts'
 import { gatedLinear, linear } from './linear.ts'
@@ -40,7 +41,7 @@ export function compilePlan(plan: Plan, memories: readonly Memory[], enqueue: Ta
   return {
     run: (args) =>
       enqueue(() => {
-        checkArgs(plan, args)
+        checkRun(plan, args)
         return run(args)
       }),
     dispose() {},
@@ -60,13 +61,6 @@ function bindStep(step: Step, tensor: (name: BufferName) => Tensor): BoundStep {
     case 'avgPool': return avgPool(step, tensor)
     case 'takeRows': return takeRows(step, tensor)
     case 'topK': return topK(step, tensor)
-  }
-}
-
-function checkArgs(plan: Plan, { rows, taken = 0, position }: RunArgs): void {
-  const { limits } = plan
-  if (!(rows >= 1 && rows <= limits.rows && taken >= 0 && taken <= limits.taken && position >= 0)) {
-    throw new GemmaError('internal', `Plan ${plan.name} was run with rows ${rows} (at most ${limits.rows}), taken ${taken} (at most ${limits.taken}), position ${position}. Keep to its limits.`)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BufferData, BufferDecl, BufferName, DType, Memory, RowLimits } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
+import { checkSameType } from '../graph/check-run.ts'
 import { elementCount, shapeOf } from '../graph/memory-plan.ts'
 import type { TaskQueue } from '../task-queue.ts'
 import { dequantize } from '../weights/dequantize.ts'
@@ -56,13 +57,13 @@ export function allocateMemory(buffers: readonly BufferDecl[], limits: RowLimits
           return
         }
         const { values, start } = span(name, data.length, row)
-        sameType(name, values, data)
+        checkSameType(name, values, data)
         values.set(data, start)
       }),
     read: (name, into, row = 0) =>
       enqueue(() => {
         const { values, start } = span(name, into.length, row)
-        sameType(name, values, into)
+        checkSameType(name, values, into)
         into.set(values.subarray(start, start + into.length))
       }),
     dispose() {
@@ -88,10 +89,4 @@ function writeWeight(name: BufferName, dtype: DType, data: BufferData, span: (co
   const count = (data.length / bytes) * perBlock
   const { values, start } = span(count)
   if (values instanceof Float32Array) dequantize(dtype, data, values.subarray(start, start + count))
-}
-
-function sameType(name: BufferName, values: Values, data: BufferData): void {
-  if (values.constructor !== data.constructor) {
-    throw new GemmaError('internal', `Buffer ${name} holds ${values.constructor.name}, not ${data.constructor.name}. Pass the same type.`)
-  }
 }
