@@ -1,4 +1,5 @@
-import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp'
+import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
+import { isToken } from './llama-token.ts'
 import { type AgreementSubject, KEPT } from '../scripts/agreement/subject.ts'
 
 /** Rows per call: the probabilities of all of them, 262144 map entries a row, are in memory at once. */
@@ -53,9 +54,4 @@ export async function nativeSubject(modelPath: string, contextSize: number): Pro
       await llama.dispose()
     },
   }
-}
-
-/** node-llama-cpp brands its token ids. */
-function isToken(id: number): id is Token {
-  return Number.isInteger(id)
 }

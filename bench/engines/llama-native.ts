@@ -1,6 +1,7 @@
 import process from 'node:process'
-import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp'
+import { getLlama, LlamaLogLevel } from 'node-llama-cpp'
 import type { Engine } from '../engine.ts'
+import { isToken } from '../llama-token.ts'
 
 /**
  * llama.cpp as node-llama-cpp's prebuilt binary for this processor has it. Flash attention is left on `auto`: on the machines
@@ -38,9 +39,4 @@ export const engine: Engine = {
       },
     }
   },
-}
-
-/** node-llama-cpp brands its token ids. */
-function isToken(id: number): id is Token {
-  return Number.isInteger(id)
 }

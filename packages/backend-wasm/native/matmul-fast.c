@@ -23,7 +23,7 @@ INLINE Rows less_zero(Format f, Rows sum, v128_t x_sum) {
 }
 
 // The block's part of the product, from the i32 sums of its two halves.
-INLINE Rows scale_block(Format f, int dot, const Header *w, Rows first, Rows second, const float *scale, const int32_t *sums) {
+INLINE Rows scale_block(Format f, const Header *w, Rows first, Rows second, const float *scale, const int32_t *sums) {
   v128_t whole = wasm_v128_load32_splat(sums);
   Rows value;
   if (f.header == HEADER_HALVES) {
@@ -33,7 +33,6 @@ INLINE Rows scale_block(Format f, int dot, const Header *w, Rows first, Rows sec
     value = add_f32(a, b);
   } else {
     Rows sum = less_zero(f, add_i32(first, second), whole);
-    if (signed_quants(f, dot)) sum = add_i32(sum, splat(wasm_v128_load32_splat(sums + 2)));
     value = mul_f32(to_f32(sum), w->first);
   }
   if (f.header == HEADER_OFFSET) value = add_f32(value, mul_f32(w->second, splat(wasm_f32x4_convert_i32x4(whole))));
@@ -43,12 +42,12 @@ INLINE Rows scale_block(Format f, int dot, const Header *w, Rows first, Rows sec
 INLINE int value_bytes(int dot) { return dot == DOT_WIDEN ? 2 : 1; }
 
 // i32 sums of half a block.
-INLINE Rows dot_half(Format f, int dot, const uint8_t *quants, const char *x, int half, DotConstants k) {
+INLINE Rows dot_half(Format f, int dot, const uint8_t *quants, const char *x, int half, v128_t ones) {
   int chunks = 4 / chunk_groups(dot), step = chunk_groups(dot) * 4 * value_bytes(dot);
   Rows sum = {};
   for (int i = 0; i < chunks; i++) {
     Chunk chunk = load_chunk(f, dot, quants, half * chunks + i);
-    sum = add_i32(sum, dot_chunk(f, dot, &chunk, x + (half * chunks + i) * step, k));
+    sum = add_i32(sum, dot_chunk(f, dot, &chunk, x + (half * chunks + i) * step, ones));
   }
   return sum;
 }
@@ -56,27 +55,27 @@ INLINE Rows dot_half(Format f, int dot, const uint8_t *quants, const char *x, in
 // One row of activations.
 INLINE void multiply_row(Format f, int dot, const uint8_t *block, Quantised x, int blocks, float *acc) {
   HalfConstants half = half_constants();
-  DotConstants k = dot_constants();
+  v128_t ones = i16_ones();
   Rows sum = {};
   for (int b = 0; b < blocks; b++, block += block_bytes(f), x.quants += BLOCK * value_bytes(dot)) {
     const uint8_t *quants = block + header_bytes(f);
-    Rows first = dot_half(f, dot, quants, x.quants, 0, k);
-    Rows second = dot_half(f, dot, quants, x.quants, 1, k);
+    Rows first = dot_half(f, dot, quants, x.quants, 0, ones);
+    Rows second = dot_half(f, dot, quants, x.quants, 1, ones);
     Header header = load_header(f, block, half);
-    sum = add_f32(sum, scale_block(f, dot, &header, first, second, x.scales + b, x.sums + SUMS * b));
+    sum = add_f32(sum, scale_block(f, &header, first, second, x.scales + b, x.sums + SUMS * b));
   }
   wasm_v128_store(acc, sum.low);
   wasm_v128_store(acc + 4, sum.high);
 }
 
 // sums i32 [rows, 2 halves, TILE_ROWS] (+)= chunk `index` of the block · x.
-INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Rows *sums, DotConstants k) {
+INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const char *x, int width, int rows, Rows *sums, v128_t ones) {
   int chunks = 8 / chunk_groups(dot), per_half = chunks / 2;
   Chunk chunk = load_chunk(f, dot, quants, index);
   x += BLOCK / chunks * index * value_bytes(dot);
   sums += index / per_half;
   for (int r = 0; r < rows; r++, x += width * value_bytes(dot), sums += 2) {
-    Rows sum = dot_chunk(f, dot, &chunk, x, k);
+    Rows sum = dot_chunk(f, dot, &chunk, x, ones);
     *sums = index % per_half == 0 ? sum : add_i32(*sums, sum);
   }
 }
@@ -85,17 +84,17 @@ INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const 
 INLINE void multiply_rows(Format f, int dot, const uint8_t *block, Quantised x, int blocks, int rows, float *acc) {
   Rows sums[MATMUL_ROWS * 2];
   HalfConstants half = half_constants();
-  DotConstants k = dot_constants();
+  v128_t ones = i16_ones();
   int width = blocks * BLOCK;
   __builtin_memset(acc, 0, (size_t)rows * TILE_ROWS * sizeof(float));
   for (int b = 0; b < blocks; b++, block += block_bytes(f), x.quants += BLOCK * value_bytes(dot)) {
-    for (int i = 0; i < 8 / chunk_groups(dot); i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, width, rows, sums, k);
+    for (int i = 0; i < 8 / chunk_groups(dot); i++) dot_rows(f, dot, block + header_bytes(f), i, x.quants, width, rows, sums, ones);
     Header header = load_header(f, block, half);
     const float *scale = x.scales + b;
     const int32_t *x_sums = x.sums + SUMS * b;
     Rows *to = (Rows *)acc;
     for (int r = 0; r < rows; r++, scale += blocks, x_sums += SUMS * blocks, to++) {
-      *to = add_f32(*to, scale_block(f, dot, &header, sums[2 * r], sums[2 * r + 1], scale, x_sums));
+      *to = add_f32(*to, scale_block(f, &header, sums[2 * r], sums[2 * r + 1], scale, x_sums));
     }
   }
 }

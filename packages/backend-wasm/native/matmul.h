@@ -2,8 +2,8 @@
 #pragma once
 #include "matrix.h"
 
-// Of a block's quants: their sum, the sum of the first 16, and what the negative ones add up to without their sign; one unused.
-#define SUMS 4
+// Of a block's quants: their sum, and the sum of the first 16.
+#define SUMS 2
 
 // Activations of the fast numerics, in blocks of 32 columns. Both forms lie as [rows, width], [rows, width / 32], [rows, width / 32, SUMS].
 typedef struct {

@@ -29,9 +29,6 @@ INLINE int sum_lanes(v128_t i16) {
   return wasm_i32x4_extract_lane(wasm_i32x4_add(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2)), 0);
 }
 
-// −x where x is negative, else 0.
-INLINE v128_t negative(v128_t i16) { return wasm_i16x8_sub(wasm_i16x8_max(i16, wasm_i16x8_const_splat(0)), i16); }
-
 // Numbers so small that 32767 / max could overflow become 0.
 #define SMALLEST 0x1p-100f
 
@@ -53,8 +50,6 @@ static float quantize8(const float *x, int8_t *quants, int32_t *sums) {
   v128_t first = wasm_i16x8_add(q[0], q[1]);
   sums[0] = sum_lanes(wasm_i16x8_add(first, wasm_i16x8_add(q[2], q[3])));
   sums[1] = sum_lanes(first);
-  sums[2] = sum_lanes(wasm_i16x8_add(wasm_i16x8_add(negative(q[0]), negative(q[1])), wasm_i16x8_add(negative(q[2]), negative(q[3]))));
-  sums[3] = 0;
   return scale;
 }
 
@@ -64,7 +59,6 @@ static float quantize16(const float *x, int16_t *quants, int32_t *sums) {
   for (int i = 0; i < 4; i++) wasm_v128_store(quants + 8 * i, q[i]);
   sums[1] = sum_lanes(q[0]) + sum_lanes(q[1]);
   sums[0] = sums[1] + sum_lanes(q[2]) + sum_lanes(q[3]);
-  sums[2] = sums[3] = 0;
   return scale;
 }
 

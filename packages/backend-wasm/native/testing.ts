@@ -30,7 +30,7 @@ export interface Activations {
   readonly quants: Int8Array
   /** f32 [rows, width / 32] */
   readonly scales: Float32Array
-  /** i32 [rows, width / 32, 4]: see SUMS */
+  /** i32 [rows, width / 32, 2]: see SUMS */
   readonly sums: Int32Array
   /** The 16-bit form, shaped alike. */
   readonly quants16: Int16Array
@@ -102,7 +102,7 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
     activations(values, rows) {
       const width = values.length / rows
       const blocks = Math.floor(values.length / 32)
-      const form = (quantBytes: number): number[] => [quantBytes, 4 * blocks, 16 * blocks].map((bytes) => kernels.allocate(bytes))
+      const form = (quantBytes: number): number[] => [quantBytes, 4 * blocks, 8 * blocks].map((bytes) => kernels.allocate(bytes))
       const x = kernels.allocate(4 * values.length)
       const [[quants, scales, sums], [quants16, scales16, sums16]] = [form(values.length), form(2 * values.length)]
       new Float32Array(memory.buffer).set(values, x / 4)
@@ -114,10 +114,10 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
         width,
         quants: new Int8Array(memory.buffer, quants, values.length),
         scales: new Float32Array(memory.buffer, scales, blocks),
-        sums: new Int32Array(memory.buffer, sums, 4 * blocks),
+        sums: new Int32Array(memory.buffer, sums, 2 * blocks),
         quants16: new Int16Array(memory.buffer, quants16, values.length),
         scales16: new Float32Array(memory.buffer, scales16, blocks),
-        sums16: new Int32Array(memory.buffer, sums16, 4 * blocks),
+        sums16: new Int32Array(memory.buffer, sums16, 2 * blocks),
       }
     },
     operand: (type, dot) => call('test_operand', weightTypes.indexOf(type), dotKinds.indexOf(dot)),

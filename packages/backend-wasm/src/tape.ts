@@ -28,7 +28,7 @@ export interface TapeOptions {
 
 /** Values of a block of activations, and the sums kept of each. Source: native/matrix.h, native/matmul.h. */
 const BLOCK = 32
-const BLOCK_SUMS = 4
+const BLOCK_SUMS = 2
 /** Rows of a partial result of attention: maximum, sum, four heads. Source: native/attention.c. */
 const PARTIAL_HEADER = 8
 const LANES = 4

@@ -41,9 +41,6 @@ export const textBuffers = {
   logSumExp: 'logSumExp',
 } as const
 
-/** Sections after the last layer, in order. */
-export const headSections = ['norm', 'logits', 'topK'] as const
-
 /** Gemma 3's text model: sections `embed`, `layers.0` … , `norm`, `logits`, `topK`. */
 export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightType, images = false }: TextPlanOptions): Plan {
   const { hiddenSize, intermediateSize, vocabSize, headDim, rmsNormEps: eps } = config

@@ -91,7 +91,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     },
     send(content, sendOptions = {}) {
       checkOpen()
-      if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
+      checkIdle(running)
       const user: ChatMessage = { role: 'user', content: userContent(content) }
       refuseImages([user])
       running = createGenerationStream(async (emit, stopped) => {
@@ -122,6 +122,11 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   }
   context.open.add(session)
   return session
+}
+
+/** @throws GemmaError `invalid-argument` while an answer is running: a session gives one at a time. */
+export function checkIdle(running: GenerationStream | undefined): void {
+  if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
 }
 
 /** @throws GemmaError `invalid-chat` where this is not a conversation to go on from. */

@@ -94,8 +94,7 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
     await writeWeights(checkpoint, byRole('weight'), weights, options)
     const mask = allowedIds(config.vocabSize, options.allows ?? (() => true))
     await workspace.write(textBuffers.mask, mask)
-    const model = createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
-    return model
+    return createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
   } catch (error) {
     for (const memory of allocated) memory.dispose()
     throw error

@@ -1,6 +1,6 @@
 import { GemmaError } from '../../errors.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import { refuseImages, userContent } from '../chat-session.ts'
+import { checkIdle, refuseImages, userContent } from '../chat-session.ts'
 import { createGenerationStream } from '../generation-stream.ts'
 import type { ChatOptions, GenerationStream, Session } from '../types.ts'
 import type { Connection } from './connection.ts'
@@ -37,7 +37,7 @@ export function createRemoteSession({ connection, id, opened, options, state, op
     },
     send(content, sendOptions) {
       checkOpen()
-      if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
+      checkIdle(running)
       const user: ChatMessage = { role: 'user', content: userContent(content) }
       refuseImages([user])
       const { signal = splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
