@@ -8,38 +8,42 @@ export interface ImportMap {
 }
 
 /** What a browser picks of conditional exports. */
-const conditions: ReadonlySet<string> = new Set(['browser', 'import', 'default'])
+const browserConditions: readonly string[] = ['browser', 'import', 'default']
 
-/** @param folders of packages, relative to `root`; each is served under its own path */
-export async function createImportMap(root: string, folders: readonly string[]): Promise<ImportMap> {
+/**
+ * @param folders of packages, relative to `root`; each is served under its own path
+ * @param moreConditions that are picked too: `@facetjs/source` for our packages' sources
+ */
+export async function createImportMap(root: string, folders: readonly string[], moreConditions: readonly string[] = []): Promise<ImportMap> {
+  const conditions = new Set([...browserConditions, ...moreConditions])
   const imports: Record<string, string> = {}
   const scopes: Record<string, Record<string, string>> = {}
   for (const folder of folders) {
     const manifest: unknown = JSON.parse(await readFile(join(root, folder, 'package.json'), 'utf8'))
     const name = fieldOf(manifest, 'name')
     if (typeof name !== 'string') throw new TypeError(`${folder}/package.json has no name`)
-    for (const [subpath, file] of entries(fieldOf(manifest, 'exports'))) imports[join(name, subpath)] = join('/', folder, file)
+    for (const [subpath, file] of entries(fieldOf(manifest, 'exports'), conditions)) imports[join(name, subpath)] = join('/', folder, file)
     // Each package's # names are its own.
-    const own = entries(fieldOf(manifest, 'imports')).map(([specifier, file]) => [specifier, join('/', folder, file)])
+    const own = entries(fieldOf(manifest, 'imports'), conditions).map(([specifier, file]) => [specifier, join('/', folder, file)])
     if (own.length > 0) scopes[`/${folder}/`] = Object.fromEntries(own)
   }
   return { imports, scopes }
 }
 
 /** Names with the file that a browser gets for each; patterns (*) are left out. */
-function entries(table: unknown): readonly (readonly [string, string])[] {
+function entries(table: unknown, conditions: ReadonlySet<string>): readonly (readonly [string, string])[] {
   if (typeof table !== 'object' || table === null) return []
   return Object.entries(table).flatMap(([name, target]) => {
-    const file = name.includes('*') ? undefined : pick(target)
+    const file = name.includes('*') ? undefined : pick(target, conditions)
     return file === undefined ? [] : [[name, file] as const]
   })
 }
 
-function pick(target: unknown): string | undefined {
+function pick(target: unknown, conditions: ReadonlySet<string>): string | undefined {
   if (typeof target === 'string') return target
   if (typeof target !== 'object' || target === null) return undefined
   for (const [condition, inner] of Object.entries(target)) {
-    const file = conditions.has(condition) ? pick(inner) : undefined
+    const file = conditions.has(condition) ? pick(inner, conditions) : undefined
     if (file !== undefined) return file
   }
   return undefined

@@ -5,6 +5,7 @@ type Modules = {
   readonly 'main-thread': typeof import('./pages/main-thread.ts')
   readonly 'page-of-worker': typeof import('./pages/page-of-worker.ts')
   readonly conformance: typeof import('./pages/conformance.ts')
+  readonly images: typeof import('./pages/images.ts')
 }
 
 type Call<F> = F extends (argument: infer Argument) => Promise<infer Result> ? { readonly argument: Argument; readonly result: Result } : never

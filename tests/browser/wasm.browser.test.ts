@@ -12,8 +12,9 @@ import { resolvedPath, serveFolder, type StaticServer } from './static-server.ts
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const built = ['core', 'backend-wasm', 'demo-model']
 const jinja = 'packages/core/node_modules/@huggingface/jinja'
-const packages = [...built.map((name) => `packages/${name}`), jinja]
-const folders = [...built.map((name) => `packages/${name}/dist`), 'packages/demo-model/model', `${jinja}/dist`, 'tests/browser/pages']
+const noble = 'packages/core/node_modules/@noble/hashes'
+const packages = [...built.map((name) => `packages/${name}`), jinja, noble]
+const folders = [...built.map((name) => `packages/${name}/dist`), 'packages/demo-model/model', `${jinja}/dist`, noble, 'tests/browser/pages']
 const workerAddress = `${resolvedPath}/tests/browser/pages/worker.ts`
 
 const executablePath = await findChromium().catch((error: unknown) => {

@@ -9,6 +9,7 @@ export type GemmaErrorCode =
   | 'internal'
   | 'invalid-argument'
   | 'invalid-chat'
+  | 'invalid-image'
   | 'invalid-model'
   | 'out-of-memory'
   | 'unsupported'

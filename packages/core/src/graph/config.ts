@@ -49,6 +49,8 @@ export interface GemmaConfig {
   readonly text: TextConfig
   /** Absent on text-only models (270M, 1B). */
   readonly vision?: VisionConfig
+  /** What stands for each row of an image among ids, where the files say so; else it is the vocabulary's `<image_soft_token>`. */
+  readonly imageTokenId?: number
 }
 
 export type GemmaSize = '270m' | '1b' | '4b' | '12b' | '27b'

@@ -6,6 +6,8 @@ import { GemmaError } from '../errors.ts'
 import { cutShort } from '../weights/source.ts'
 import type { Folder, Source } from '../weights/source.ts'
 
+export { decodeImageFile } from './decode-with-sharp.ts'
+
 /** A local file; its size is that at opening. @throws GemmaError `invalid-argument` where there is none that can be read. */
 export async function fileSource(path: string): Promise<Source> {
   if ((await kindOf(path)) !== 'file') throw new GemmaError('invalid-argument', `${path} is not a file. Pass the path of a model file.`, { details: { path } })

@@ -2,6 +2,8 @@
 import { GemmaError } from '../errors.ts'
 import type { Folder, Source } from '../weights/source.ts'
 
+export { decodeImageFile } from './decode-with-canvas.ts'
+
 export async function fileSource(path: string): Promise<Source> {
   throw noPaths(path)
 }

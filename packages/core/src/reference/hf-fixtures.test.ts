@@ -8,24 +8,30 @@ import type { NamedTensors } from '../weights/write-safetensors.ts'
 import { reference } from './index.ts'
 
 // Random checkpoints with HF transformers' hidden states, logits and greedy ids, in f32.
-describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like'])('HF fixture %s', (name) => {
+describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like', 'mm-two-images', 'mm-three-images'])('HF fixture %s', (name) => {
   const folder = new URL(`../../fixtures/models/${name}/`, import.meta.url)
   let expected: NamedTensors
+  let pixels: { readonly data: Float32Array; readonly shape: readonly number[] } | undefined
   beforeAll(async () => {
-    expected = await readSafetensors(readFileSync(new URL('expected.safetensors', folder)))
+    const all = new Map(await readSafetensors(readFileSync(new URL('expected.safetensors', folder))))
+    const given = all.get('pixel_values')
+    if (given?.data instanceof Float32Array) pixels = { data: given.data, shape: given.shape }
+    all.delete('pixel_values')
+    expected = all
   })
 
   const run = async (chunk: number): Promise<NamedTensors> => {
     const checkpoint = await openModel(folder)
     try {
       const ids = [...(expected.get('input_ids')?.data ?? [])]
-      return await trace(checkpoint, reference(), { ids, chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0 })
+      return await trace(checkpoint, reference(), { ids, ...(pixels && { pixels }), chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0 })
     } finally {
       await checkpoint.close()
     }
   }
 
-  // 17 is odd and larger than a window, 1000 computes the prompt in one run, 1 goes through every ring slot alone.
+  // 17 is odd and larger than a window (and than an image), 1000 computes the prompt in one run, 1 goes through every ring slot
+  // alone (with images: one image at a time).
   test.each([1000, 17, 1])('in chunks of %i: hidden states and logits within 1e-4, greedy ids equal', async (chunk) => {
     const found = await run(chunk)
     expect([...found.keys()].toSorted()).toEqual([...expected.keys()].toSorted())

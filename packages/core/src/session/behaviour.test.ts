@@ -1,14 +1,16 @@
 // What any Gemma does, in this thread or in a worker. The numbers behind it are in session.test.ts.
+import { readFileSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GemmaError } from '../errors.ts'
+import { decodeImage } from '../image/decode-image.ts'
 import { reference } from '../reference/index.ts'
 import { Gemma } from './gemma.ts'
 import type { LoadOptions } from './types.ts'
 import { connectGemma, type GemmaClient } from './worker/connect.ts'
 import { serveGemma } from './worker/serve.ts'
 
-type Load = (options?: Omit<LoadOptions, 'backend'>) => Promise<Gemma>
+type Load = (options?: Omit<LoadOptions, 'backend' | 'mmproj'>) => Promise<Gemma>
 
 interface Host {
   readonly load: Load
@@ -75,6 +77,47 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       const texts: string[] = []
       for await (const piece of stream.textStream) texts.push(piece) // a finished stream can be read again
       expect(texts.join('')).toBe(text)
+    })
+  })
+
+  describe('pictures', () => {
+    const pictures = new URL('../../fixtures/demo/pictures/', import.meta.url)
+    const { rows }: { rows: { turns: { question: string; picture: string | null }[]; gguf: { text: string } }[] } = JSON.parse(readFileSync(new URL('../../fixtures/demo/images-expected.json', import.meta.url), 'utf8'))
+    const describing = rows.filter(({ turns }) => turns.length === 1 && turns[0].picture !== null).slice(0, 3).map(({ turns: [turn], gguf }) => ({ question: turn.question, bytes: readFileSync(new URL(turn.picture ?? '', pictures)), text: gguf.text }))
+
+    test('are described, as bytes, as a Blob and as pixels, with the tower\'s progress', async () => {
+      const [first, second, third] = describing
+      await using session = gemma.chat()
+      const stream = session.send([first.bytes, first.question])
+      const phases = new Set<string>()
+      for await (const part of stream) if (part.type === 'image') phases.add(part.phase)
+      expect(phases).toContain('encode')
+      expect(await stream.result).toMatchObject({ text: first.text })
+      await using other = gemma.chat()
+      expect((await other.send([{ type: 'image', image: new Blob([second.bytes]) }, second.question]).result).text).toBe(second.text)
+      await using last = gemma.chat()
+      const pixels = await decodeImage(third.bytes)
+      expect((await last.send([pixels, third.question]).result).text).toBe(third.text)
+      expect(last.messages[0]).toEqual({ role: 'user', content: [{ type: 'image', image: pixels }, { type: 'text', text: third.question }] })
+      expect(await gemma.countTokens(last.messages.slice(0, 1))).toBeGreaterThan(16)
+    })
+
+    test('go along into forks, and into completions', async () => {
+      const [{ bytes, question, text }] = describing
+      await using session = gemma.chat()
+      await session.send([bytes, question]).result
+      await using fork = await session.fork()
+      expect((await fork.send('Describe the image.').result).text).toBe((await session.send('Describe the image.').result).text)
+      const { text: completed } = await gemma.generate(`<start_of_turn>user\n<start_of_image>${question}`, { images: [bytes], maxTokens: 4 }).result
+      expect(completed).not.toBe(text)
+      expect(await codeOf(gemma.generate(question, { images: [bytes] }).result)).toBe('invalid-chat')
+    })
+
+    test('that are broken are told', async () => {
+      await using session = gemma.chat()
+      expect(await codeOf(session.send([describing[0].bytes.subarray(0, 99), 'What?']).result)).toBe('invalid-image')
+      expect(await codeOf(session.send([new Uint8Array(), 'What?']).result)).toBe('invalid-image')
+      expect(session.messages).toEqual([])
     })
   })
 

@@ -1,8 +1,13 @@
 import { GemmaError } from '../errors.ts'
-import { type ChatMessage, type ChatTemplate, type RenderedPrompt, renderContinuation } from '../tokenizer/chat-template.ts'
+import type { GemmaConfig } from '../graph/config.ts'
+import type { ImageInput } from '../image/image-input.ts'
+import { type ChatMessage, type ChatTemplate, type ImagePart, renderContinuation } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
+import type { EncodedImage } from './image-encoder.ts'
+import { type ImageKey, isImageKey } from './image-keys.ts'
+import { type PromptEncoder, rowsOf } from './prompt-encoder.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session, UserContent } from './types.ts'
 
@@ -11,26 +16,37 @@ export interface SessionContext {
   readonly model: TextModel
   readonly tokenizer: Tokenizer
   readonly template: ChatTemplate
+  readonly prompts: PromptEncoder
+  readonly config: GemmaConfig
   readonly endIds: ReadonlySet<number>
   readonly defaults: GenerateOptions
   /** Sessions that end when the model does. */
   readonly open: Set<Session>
 }
 
-/** One question with its answer and what closes it, as ids that never change again. */
+/** One question with its answer and what closes it, as ids (of images: keys) that never change again. */
 type Exchange = readonly number[]
 
 interface Past {
   readonly messages: readonly ChatMessage[]
   readonly exchanges: readonly Exchange[]
+  /** Those that the exchanges show. */
+  readonly images: ReadonlyMap<ImageKey, EncodedImage>
+}
+
+interface Prompt {
+  readonly past: readonly Exchange[]
+  readonly prompt: Exchange
+  readonly images: ReadonlyMap<ImageKey, EncodedImage>
 }
 
 /** @throws GemmaError `invalid-chat` where `messages` is not a conversation to go on from. */
 export function createChatSession(context: SessionContext, options: ChatOptions, past?: Past): Session {
-  const { model, tokenizer, template } = context
-  let messages: ChatMessage[] = past === undefined ? initialMessages(options) : [...past.messages]
+  const { model, tokenizer, template, prompts } = context
+  let messages: ChatMessage[] = past === undefined ? initialMessages(options, context.config) : [...past.messages]
   /** Empty until the first answer: the whole past is rendered with the first question. */
   let exchanges: Exchange[] = [...(past?.exchanges ?? [])]
+  let images = past?.images ?? new Map<ImageKey, EncodedImage>()
   let opening: Promise<KvCache> | undefined
   let running: GenerationStream | undefined
   let disposed = false
@@ -38,23 +54,26 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   const checkOpen = (): void => {
     if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
   }
-  const encode = ({ text, protect }: RenderedPrompt): number[] => tokenizer.encode(text, { protect })
   /** The exchanges before a new question, and its ids. What closes the last answer belongs to the exchange before. */
-  const promptAfter = (user: ChatMessage): { readonly past: readonly Exchange[]; readonly prompt: Exchange } => {
+  const promptAfter = async (user: ChatMessage, signal?: AbortSignal): Promise<Prompt> => {
     const last = exchanges.at(-1)
     if (last === undefined) {
-      const turns = splitExchanges(encode(template.render([...messages, user], { addGenerationPrompt: true })), tokenizer.controls.startOfTurn)
-      return { past: turns.slice(0, -1), prompt: turns[turns.length - 1] }
+      const all = [...messages, user]
+      const encoded = await prompts.encode(template.render(all, { addGenerationPrompt: true }), imageParts(all), signal)
+      const turns = splitExchanges(encoded.ids, tokenizer.controls.startOfTurn)
+      return { past: turns.slice(0, -1), prompt: turns[turns.length - 1], images: encoded.images }
     }
-    const ids = encode(renderContinuation(template, messages, [user]))
+    const { ids, images: added } = await prompts.encode(renderContinuation(template, messages, [user]), imageParts([user]), signal)
     const turn = Math.max(0, ids.indexOf(tokenizer.controls.startOfTurn))
-    return { past: [...exchanges.slice(0, -1), [...last, ...ids.slice(0, turn)]], prompt: ids.slice(turn) }
+    return { past: [...exchanges.slice(0, -1), [...last, ...ids.slice(0, turn)]], prompt: ids.slice(turn), images: new Map([...images, ...added]) }
   }
 
   const answerTo = async (user: ChatMessage, sendOptions: GenerateOptions, emit: Parameters<typeof generate>[0]['emit'], stopped: AbortSignal): Promise<GenerationResult> => {
     const resolved = resolveOptions(context.defaults, options.defaults, sendOptions)
     resolved.signal?.throwIfAborted()
-    const { past: before, prompt } = promptAfter(user)
+    const start = performance.now()
+    const { past: before, prompt, images: shown } = await promptAfter(user, resolved.signal)
+    const imageMs = imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
     opening ??= model.openCache().catch((error: unknown) => {
       opening = undefined // the next send may find more memory
@@ -65,6 +84,8 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       tokenizer,
       cache: await opening,
       prompt: [...kept.flat(), ...prompt],
+      imageRows: (key, each) => rowsOf(shown, key, each),
+      imageMs,
       options: resolved,
       endIds: context.endIds,
       emit,
@@ -79,6 +100,8 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     })
     messages = [...messages, user, { role: 'assistant', content: result.text }]
     exchanges = [...kept, [...prompt, ...spokenIds(tokenizer, result, context.endIds)]]
+    const keys = new Set(exchanges.flat().filter(isImageKey))
+    images = new Map([...shown].filter(([key]) => keys.has(key)))
     return result
   }
 
@@ -93,7 +116,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       checkOpen()
       checkIdle(running)
       const user: ChatMessage = { role: 'user', content: userContent(content) }
-      refuseImages([user])
+      refuseImages([user], context.config)
       running = createGenerationStream(async (emit, stopped) => {
         try {
           return await answerTo(user, sendOptions, emit, stopped)
@@ -107,7 +130,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       checkOpen()
       await running?.result.catch(() => {})
       checkOpen()
-      return createChatSession(context, options, { messages, exchanges })
+      return createChatSession(context, options, { messages, exchanges, images })
     },
     async dispose() {
       disposed = true
@@ -130,11 +153,11 @@ export function checkIdle(running: GenerationStream | undefined): void {
 }
 
 /** @throws GemmaError `invalid-chat` where this is not a conversation to go on from. */
-export function initialMessages({ system, messages = [] }: ChatOptions): ChatMessage[] {
+export function initialMessages({ system, messages = [] }: ChatOptions, config: GemmaConfig): ChatMessage[] {
   if (system !== undefined && messages[0]?.role === 'system') {
     throw new GemmaError('invalid-chat', 'Both `system` and a system message were given. Give one of them.')
   }
-  refuseImages(messages)
+  refuseImages(messages, config)
   const last = messages.at(-1)
   if (last !== undefined && last.role !== 'assistant' && last.role !== 'model' && last.role !== 'system') {
     throw new GemmaError('invalid-chat', `The conversation to go on from ends with a message of role ${JSON.stringify(last.role)}. End it with an assistant message; send() adds the user's.`)
@@ -142,17 +165,33 @@ export function initialMessages({ system, messages = [] }: ChatOptions): ChatMes
   return system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
 }
 
-/** @throws GemmaError `unsupported`: an image would be a lone token without its rows. */
-export function refuseImages(messages: readonly ChatMessage[]): void {
-  const isImage = (part: unknown): boolean => typeof part === 'object' && part !== null && 'type' in part && part.type === 'image'
-  if (Array.isArray(messages) && messages.some((message) => Array.isArray(message?.content) && message.content.some(isImage))) {
-    throw new GemmaError('unsupported', 'Images are not there yet: this version computes the text model only. Send text.')
-  }
+/** @throws GemmaError `unsupported` where a text-only model is shown images. */
+export function refuseImages(messages: readonly ChatMessage[], { vision }: GemmaConfig): void {
+  if (vision !== undefined || !Array.isArray(messages) || imageParts(messages).length === 0) return
+  throw new GemmaError('unsupported', 'This model reads text only. Load a Gemma 3 that sees (4B and up), of GGUF with its mmproj file: Gemma.load(model, { mmproj }); or send text.')
+}
+
+/** Pictures in the order in which they are shown. What is no list of messages has none. */
+export function imageParts(messages: readonly ChatMessage[]): ImagePart[] {
+  return messages.flatMap((message) => (Array.isArray(message?.content) ? message.content.filter(isImagePart) : []))
+}
+
+function isImagePart(part: unknown): part is ImagePart {
+  return typeof part === 'object' && part !== null && 'type' in part && part.type === 'image'
 }
 
 export function userContent(content: UserContent): ChatMessage['content'] {
-  if (typeof content !== 'string' && !Array.isArray(content)) throw new GemmaError('invalid-chat', 'The message has no content. Give a string or a list of parts.')
-  return typeof content === 'string' ? content : content.map((part) => (typeof part === 'string' ? { type: 'text', text: part } : part))
+  if (typeof content === 'string') return content
+  if (!Array.isArray(content)) throw new GemmaError('invalid-chat', 'The message has no content. Give a string or a list of texts and images.')
+  return content.map((part) => {
+    if (typeof part === 'string') return { type: 'text', text: part }
+    return isImageInput(part) ? { type: 'image', image: part } : part
+  })
+}
+
+/** A bare picture, which a part of a message is not. (A Blob has a `type` too.) */
+function isImageInput(part: UserContent[number]): part is ImageInput {
+  return typeof part === 'object' && part !== null && (part instanceof Blob || part instanceof Uint8Array || part instanceof ArrayBuffer || 'data' in part)
 }
 
 /** Cuts a whole conversation before each question: turns alternate, the user's come first. */

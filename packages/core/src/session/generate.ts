@@ -2,18 +2,23 @@ import { GemmaError } from '../errors.ts'
 import type { SamplingOptions } from '../sampling/options.ts'
 import { validateSampling } from '../sampling/options.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { type ImageKey, isImageKey } from './image-keys.ts'
 import { prefill, reusablePrefix, rollBack } from './prefill.ts'
 import { createSampler } from './sampler.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { GeneratedToken, GenerateOptions, GenerationResult, StreamPart } from './types.ts'
+import type { EncodeOptions } from './vision-model.ts'
 
 export interface GenerateArgs {
   readonly model: TextModel
   readonly tokenizer: Tokenizer
   /** Opened by the caller at the session's first use. */
   readonly cache: KvCache
+  /** Ids; an image's soft tokens are its key. */
   readonly prompt: readonly number[]
+  /** Runs the tower if it has to. f32 [mmTokensPerImage, hiddenSize] */
+  readonly imageRows: (key: ImageKey, options: EncodeOptions) => Promise<Float32Array>
   readonly options: GenerateOptions
   readonly endIds: ReadonlySet<number>
   readonly emit: (part: StreamPart) => void
@@ -23,6 +28,8 @@ export interface GenerateArgs {
    * With `whenFull: 'slide'`: a shorter sequence to go on from, or undefined if nothing may go. `ids` is prompt and answer so far.
    */
   readonly makeRoom: (ids: readonly number[]) => readonly number[] | undefined
+  /** Milliseconds that decoding the images took, before this. */
+  readonly imageMs: number
 }
 
 /** The token loop: prefill, then pick and decode until an end token, a stop string, a limit, `stop()` or an abort. */
@@ -47,6 +54,18 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
     emit({ type: 'text', text: piece })
   }
 
+  let imageMs = args.imageMs
+  let imagesDone = 0
+  const imageRows = async (key: ImageKey): Promise<Float32Array> => {
+    const begin = performance.now()
+    try {
+      return await args.imageRows(key, { signal: halt, onProgress: (progress) => emit({ type: 'image', index: imagesDone, ...progress }) })
+    } finally {
+      imagesDone++
+      imageMs += performance.now() - begin
+    }
+  }
+
   /** Brings the cache up to `ids` and picks the token after it. */
   const next = async (): Promise<number> => {
     const total = ids.length
@@ -56,6 +75,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
       ids,
       {
         head: sampler.next(),
+        imageRows,
         signal: halt,
         ...(answer.length === 0 && { onProgress: (done: number) => emit({ type: 'prefill', done, total }) }),
       },
@@ -118,8 +138,9 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   }
 
   const end = performance.now()
-  const prefillMs = (firstTokenAt ?? end) - start
-  const decodeMs = end - start - prefillMs
+  const timeToFirstTokenMs = (firstTokenAt ?? end) - start + args.imageMs
+  const prefillMs = timeToFirstTokenMs - imageMs
+  const decodeMs = end - start + args.imageMs - timeToFirstTokenMs
   const decoded = Math.max(0, answer.length - 1)
   const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (tokens / ms) * 1000 : 0)
   return {
@@ -129,9 +150,10 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
     ...(stopString !== undefined && { stopString }),
     usage: { promptTokens, cachedTokens, generatedTokens: answer.length },
     timings: {
+      imageMs,
       prefillMs,
       decodeMs,
-      timeToFirstTokenMs: prefillMs,
+      timeToFirstTokenMs,
       prefillTokensPerSecond: perSecond(firstTokenAt === undefined ? 0 : promptTokens - cachedTokens, prefillMs),
       decodeTokensPerSecond: perSecond(decoded, decodeMs),
     },
@@ -142,9 +164,8 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
 /** The prompt as ids, shortened if the policy allows it. */
 function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[] {
   const { contextLength } = model.kv
-  if (prompt?.length === undefined) throw new GemmaError('invalid-argument', 'The prompt is neither a text nor token ids. Give a string or an array of numbers.')
   if (prompt.length === 0) throw new GemmaError('invalid-argument', 'The prompt is empty and the tokenizer has no <bos>. Give at least one token.')
-  checkIds(prompt, model.config.vocabSize)
+  checkIds(prompt.filter((id) => !isImageKey(id)), model.config.vocabSize)
   if (prompt.length < contextLength) return [...prompt]
   const shorter = options.whenFull === 'slide' ? makeRoom(prompt) : undefined
   if (shorter !== undefined && shorter.length < contextLength) return [...shorter]

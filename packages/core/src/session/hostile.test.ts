@@ -46,16 +46,17 @@ describe('bad input is an error that names the fix', () => {
     expect((await session.send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
   })
 
-  test('images, anywhere: a lone image token would be garbage', async () => {
-    const content = [{ type: 'image', image: { width: 1, height: 1, data: new Uint8Array(3) } }] as const
-    await using session = gemma.chat()
-    const unsupported = expect.objectContaining({ code: 'unsupported' })
-    expect(() => session.send(['What is this?', ...content])).toThrow(unsupported)
-    expect(() => gemma.chat({ messages: [{ role: 'user', content }, { role: 'assistant', content: 'A square.' }] })).toThrow(unsupported)
-    expect((await failure(gemma.countTokens([{ role: 'user', content }]))).code).toBe('unsupported')
+  test.each([
+    ['{"images":5}', 'invalid-argument'],
+    ['{"images":[null]}', 'invalid-image'],
+    ['{"images":[{"image":5}]}', 'invalid-image'],
+    ['{"images":[{"image":{"width":1,"height":1,"data":"abc"}}]}', 'invalid-image'],
+    ['{"images":[{"image":{"width":1,"height":1,"data":"abc"},"panAndScan":5}]}', 'invalid-image'],
+  ])('generate("<start_of_image>", %s)', async (options, code) => {
+    expect((await failure(gemma.generate('<start_of_image>', untyped(options)).result)).code).toBe(code)
   })
 
-  test.each([[{ ids: [] }], [{ ids: [1024] }], [{ ids: [NaN] }], [{ ids: [2], greedy: -1 }], [{ ids: [2], greedy: 1e9 }], [{ ids: [2], chunk: 0 }], [{ ids: [2], logits: 0.5 }]])('trace %j', async (options) => {
+  test.each([[{ ids: [] }], [{ ids: [2, 9] }], [{ ids: [2, 7, 9, 8] }], [{ ids: [2], pixels: { data: new Float32Array(3), shape: [1, 3, 1, 1] } }], [{ ids: [1024] }], [{ ids: [NaN] }], [{ ids: [2], greedy: -1 }], [{ ids: [2], greedy: 1e9 }], [{ ids: [2], chunk: 0 }], [{ ids: [2], logits: 0.5 }]])('trace %j', async (options) => {
     const checkpoint = await openModel(demo)
     expect((await failure(trace(checkpoint, reference(), options))).code).toBe('invalid-argument')
     await checkpoint.close()

@@ -5,6 +5,7 @@ import type { SamplingOptions } from '../sampling/options.ts'
 import { type Adjustments, adjustmentsOf, applyAdjustments, createTokenCounts } from '../sampling/penalties.ts'
 import { randomSeed, randomUnit } from '../sampling/random.ts'
 import { sample } from '../sampling/sample.ts'
+import { isImageKey } from './image-keys.ts'
 import { fitsDevice, type TextModel } from './text-model.ts'
 
 export interface Choice {
@@ -24,7 +25,7 @@ export interface Sampler {
 /** @param options validated. @param logprobs how many alternatives to report; undefined: none, and no log-probabilities. */
 export function createSampler(model: TextModel, options: SamplingOptions, prompt: readonly number[], logprobs: number | undefined): Sampler {
   const counts = createTokenCounts()
-  counts.addPrompt(prompt)
+  counts.addPrompt(prompt.filter((id) => !isImageKey(id)))
   const seed = options.seed ?? randomSeed()
   const { vocabSize } = model.config
   let adjustments: Adjustments | undefined

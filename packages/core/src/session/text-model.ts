@@ -2,19 +2,20 @@ import type { Backend, BufferDecl, Executable, Memory, Plan, WeightType } from '
 import { GemmaError } from '../errors.ts'
 import type { TextConfig } from '../graph/config.ts'
 import { type KvLayout, kvLayout } from '../graph/kv-layout.ts'
-import { dtypeBytes, elementCount } from '../graph/memory-plan.ts'
-import { fillRanges, type ImageSpan } from '../graph/ranges.ts'
+import { fillRanges } from '../graph/ranges.ts'
 import { fillRope } from '../graph/rope.ts'
 import { MAX_ADJUSTMENTS, TOP_K, textBuffers, textPlan } from '../graph/text-plan.ts'
 import { type Candidates, candidatesOfStep } from '../sampling/candidates.ts'
 import type { Adjustments } from '../sampling/penalties.ts'
 import { createTaskQueue, type TaskQueue } from '../task-queue.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
+import { type ImageRows, imageSpans, isImageKey, type KeyedSpan } from './image-keys.ts'
 import type { LoadProgress } from './types.ts'
+import { tensorOf, writeWeights } from './write-weights.ts'
 
 /** The KV of one sequence, and the plans bound to it. */
 export interface KvCache {
-  /** Tokens whose keys and values are valid, from position 0. */
+  /** Tokens whose keys and values are valid, from position 0; an image's soft tokens are its key. */
   readonly ids: number[]
   /** Positions ever written since the cache was last empty: what decides how far back it may go. */
   written: number
@@ -25,12 +26,13 @@ export interface KvCache {
 }
 
 export interface ForwardArgs {
-  /** 1 … chunk tokens, at the positions after the cache's own. They are added to `cache.ids`. */
+  /** 1 … chunk tokens, at the positions after the cache's own. They are added to `cache.ids`. No image is cut. */
   readonly ids: readonly number[]
   /** Rows whose logits are wanted; none leaves the head out. */
   readonly take: readonly number[]
   readonly adjustments?: Adjustments
-  readonly images?: readonly ImageSpan[]
+  /** What the image keys among `ids` stand for. */
+  readonly imageRows?: ImageRows
   /** Called after each section, by name, before the next one starts: may read scratch buffers. */
   readonly onSection?: (section: string) => Promise<void>
   readonly signal?: AbortSignal
@@ -73,12 +75,9 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
   const config = checkpoint.config.text
   const kv = kvLayout(config, options.contextLength, options.chunk)
   const limits = { rows: options.chunk, taken: options.taken ?? 1 }
-  const weightType = (name: string): WeightType => {
-    const tensor = checkpoint.tensors.get(name)
-    if (tensor === undefined) throw new GemmaError('invalid-model', `${checkpoint.name} has no tensor ${name}. Download the model again, or convert it again.`)
-    return tensor.type
-  }
-  const plan = textPlan(config, { name: 'prefill', limits, kv, kvType: backend.kvType, weightType })
+  const weightType = (name: string): WeightType => tensorOf(checkpoint, name).type
+  const images = checkpoint.config.vision !== undefined
+  const plan = textPlan(config, { name: 'prefill', limits, kv, kvType: backend.kvType, weightType, images })
   const decodePlan = textPlan(config, { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType: backend.kvType, weightType })
 
   const byRole = (...roles: BufferDecl['role'][]): BufferDecl[] => plan.buffers.filter((buffer) => roles.includes(buffer.role))
@@ -94,27 +93,10 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
     await writeWeights(checkpoint, byRole('weight'), weights, options)
     const mask = allowedIds(config.vocabSize, options.allows ?? (() => true))
     await workspace.write(textBuffers.mask, mask)
-    return createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask })
+    return createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask, images })
   } catch (error) {
     for (const memory of allocated) memory.dispose()
     throw error
-  }
-}
-
-async function writeWeights(checkpoint: Checkpoint, buffers: readonly BufferDecl[], memory: Memory, { signal, onProgress }: TextModelOptions): Promise<void> {
-  const total = buffers.reduce((sum, buffer) => sum + dtypeBytes(buffer.dtype, elementCount(buffer, { rows: 0, taken: 0 })), 0)
-  let read = 0
-  let repacked = 0
-  onProgress?.({ phase: 'read', loaded: 0, total })
-  onProgress?.({ phase: 'repack', loaded: 0, total })
-  for (const { name } of buffers) {
-    for await (const slice of checkpoint.read(name, signal)) {
-      read += slice.bytes.length
-      onProgress?.({ phase: 'read', loaded: read, total })
-      await memory.write(name, slice.bytes, slice.row)
-      repacked += slice.bytes.length
-      onProgress?.({ phase: 'repack', loaded: repacked, total })
-    }
   }
 }
 
@@ -133,10 +115,12 @@ interface Parts {
   readonly weights: Memory
   readonly workspace: Memory
   readonly mask: Uint32Array
+  /** The prefill plan takes image rows. */
+  readonly images: boolean
 }
 
-function createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask }: Parts): TextModel {
-  const { headDim, slidingWindow, vocabSize } = config
+function createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask, images }: Parts): TextModel {
+  const { headDim, hiddenSize, slidingWindow, vocabSize } = config
   const enqueue = createTaskQueue()
   let failure: GemmaError | undefined
   void backend.lost.then((error) => {
@@ -150,10 +134,10 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
   const ranges = { beginLocal: new Int32Array(chunk), beginGlobal: new Int32Array(chunk), end: new Int32Array(chunk) }
   const rope = { local: new Float32Array(chunk * headDim), global: new Float32Array(chunk * headDim) }
 
-  const writeInputs = async (position: number, args: ForwardArgs): Promise<void> => {
+  const writeInputs = async (position: number, args: ForwardArgs, spans: readonly KeyedSpan[]): Promise<void> => {
     const rows = args.ids.length
-    ids.set(args.ids)
-    fillRanges({ position, rows, slidingWindow, images: args.images ?? [] }, ranges)
+    ids.set(args.ids.map((id) => (isImageKey(id) ? 0 : id)))
+    fillRanges({ position, rows, slidingWindow, images: spans }, ranges)
     const writes = [
       workspace.write(textBuffers.ids, ids.subarray(0, rows)),
       workspace.write(textBuffers.end, ranges.end.subarray(0, rows)),
@@ -168,7 +152,22 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
     if (args.adjustments !== undefined) {
       writes.push(workspace.write(textBuffers.adjustIds, args.adjustments.ids), workspace.write(textBuffers.adjust, args.adjustments.values))
     }
+    if (images) writes.push(...writeImages(position, rows, spans, args.imageRows))
     await Promise.all(writes)
+  }
+
+  /** Image rows in the order of the images, and which one takes the place of each row. */
+  const writeImages = (position: number, rows: number, spans: readonly KeyedSpan[], imageRows?: ImageRows): Promise<void>[] => {
+    const index = new Int32Array(rows).fill(-1)
+    let placed = 0
+    const writes = spans.map(({ key, begin, end }) => {
+      const found = imageRows?.get(key)
+      if (found?.length !== (end - begin) * hiddenSize) throw new GemmaError('internal', 'An image in the prompt is cut, or its features are not there. Please report this.')
+      const first = placed
+      for (let at = begin; at < end; at++) index[at - position] = placed++
+      return workspace.write(textBuffers.imageRows, found, first)
+    })
+    return [...writes, workspace.write(textBuffers.imageIndex, index)]
   }
 
   return {
@@ -206,9 +205,10 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
       if (position + rows > kv.contextLength) {
         throw new GemmaError('context-overflow', `${position + rows} tokens do not fit into a context of ${kv.contextLength}. Load the model with a larger contextLength, or shorten the prompt.`)
       }
-      await writeInputs(position, args)
+      const spans = imageSpans(args.ids, position)
+      await writeInputs(position, args, spans)
       const end = args.take.length === 0 ? layerSections : plan.sections.length
-      const executable = rows === 1 && args.take.length <= 1 ? cache.decode : cache.prefill
+      const executable = rows === 1 && args.take.length <= 1 && spans.length === 0 ? cache.decode : cache.prefill
       const run = (begin: number, stop: number): Promise<void> =>
         executable.run({
           rows,

@@ -1,8 +1,11 @@
 /** The upper seam: what apps, React, the CLI, workers and adapters see. Arguments and results are structured-cloneable, signals and callbacks aside. */
 import type { BackendFactory, Numerics } from '../backend.ts'
 import type { GemmaConfig } from '../graph/config.ts'
+import type { ImageInput } from '../image/image-input.ts'
 import type { SamplingOptions } from '../sampling/options.ts'
-import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
+import type { ChatMessage, ContentPart, ImagePart } from '../tokenizer/chat-template.ts'
+import type { ImagePromptStyle } from '../tokenizer/image-prompt.ts'
+import type { MmprojInput } from '../weights/open-model.ts'
 
 export interface LoadProgress {
   /**
@@ -22,6 +25,13 @@ export interface LoadOptions {
   readonly contextLength?: number
   /** Most prompt rows per run. Default 512; never less than one image. */
   readonly prefillChunk?: number
+  /**
+   * The vision part of a GGUF model. Default: the only mmproj file beside its only model. Its weights are read at the first image;
+   * until then the files stay open.
+   */
+  readonly mmproj?: MmprojInput
+  /** Default `hf`: the newlines around an image merge with those of the text. `google`: they are tokens of their own. */
+  readonly imagePrompt?: ImagePromptStyle
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: LoadProgress) => void
 }
@@ -46,6 +56,11 @@ export interface GenerateOptions extends SamplingOptions {
   readonly signal?: AbortSignal
 }
 
+/** A plain completion: with images, each `<start_of_image>` of the text (or each run of soft tokens among ids) is the next one's place. */
+export interface CompletionOptions extends GenerateOptions {
+  readonly images?: readonly (ImageInput | Omit<ImagePart, 'type'>)[]
+}
+
 export interface TokenLogprob {
   readonly id: number
   /** The token's own text; U+FFFD where a token is only part of a character. */
@@ -59,6 +74,11 @@ export interface GeneratedToken extends TokenLogprob {
 }
 
 export type StreamPart =
+  /**
+   * An image on its way through the tower (`encode`: sections done) and, before the first one of a model, the tower on its way to the
+   * device (`load`: bytes). `index` counts this answer's images that were not seen before, pan and scan's crops included.
+   */
+  | { readonly type: 'image'; readonly phase: 'load' | 'encode'; readonly index: number; readonly done: number; readonly total: number }
   /** Prompt tokens computed so far, those found in the cache included. */
   | { readonly type: 'prefill'; readonly done: number; readonly total: number }
   | { readonly type: 'text'; readonly text: string }
@@ -73,6 +93,8 @@ export interface Usage {
 }
 
 export interface Timings {
+  /** Decoding images and running the tower; 0 without images, near 0 for those seen before. */
+  readonly imageMs: number
   readonly prefillMs: number
   readonly decodeMs: number
   readonly timeToFirstTokenMs: number
@@ -116,7 +138,8 @@ export interface ChatOptions {
   readonly defaults?: GenerateOptions
 }
 
-export type UserContent = string | readonly (string | ContentPart)[]
+/** A text, or texts and pictures in the order in which they are said. */
+export type UserContent = string | readonly (string | ImageInput | ContentPart)[]
 
 /** One conversation with its KV cache. */
 export interface Session {
@@ -143,8 +166,8 @@ export interface Gemma {
   readonly device: DeviceInfo
   chat(options?: ChatOptions): Session
   /** Continues plain text (a `<bos>` is put in front), or exactly these ids. */
-  generate(prompt: string | readonly number[], options?: GenerateOptions): GenerationStream
-  /** Tokens that a text, or a whole conversation with its template, takes. */
+  generate(prompt: string | readonly number[], options?: CompletionOptions): GenerationStream
+  /** Tokens that a text, or a whole conversation with its template and its images, takes. */
   countTokens(input: string | readonly ChatMessage[]): Promise<number>
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>

@@ -83,7 +83,12 @@ async function checkStepCase(testCase: StepCase, factory: BackendFactory, { nume
 
 function runModelCase(testCase: ModelCase, factory: BackendFactory, numerics: Numerics, chunk: number): Promise<NamedTensors> {
   const random = createRandom(testCase.seed)
-  const ids = Array.from({ length: testCase.promptLength }, () => random.int(testCase.config.text.vocabSize))
+  const { text, vision, imageTokenId = text.vocabSize } = testCase.config
+  const ids = Array.from({ length: testCase.promptLength }, () => random.int(Math.min(text.vocabSize, imageTokenId)))
+  const images = testCase.images ?? []
+  const square = [vision?.numChannels ?? 0, vision?.imageSize ?? 0, vision?.imageSize ?? 0]
+  for (const begin of images) ids.fill(imageTokenId, begin, begin + (vision?.mmTokensPerImage ?? 0))
+  const pixels = { shape: [images.length, ...square], data: Float32Array.from({ length: square.reduce((product, size) => product * size, images.length) }, () => random.unit() * 2 - 1) }
   let matrix = 0
   const types = new Map<string, ModelCase['types'][number]>()
   const typeOf = (name: string): ModelCase['types'][number] => {
@@ -92,7 +97,7 @@ function runModelCase(testCase: ModelCase, factory: BackendFactory, numerics: Nu
     return type
   }
   const checkpoint = tinyCheckpoint(testCase.config, { seed: testCase.seed, typeOf })
-  return trace(checkpoint, factory, { ids, chunk, hidden: true, logits: 'all', greedy: testCase.greedy, numerics })
+  return trace(checkpoint, factory, { ids, ...(images.length > 0 && { pixels }), chunk, hidden: true, logits: 'all', greedy: testCase.greedy, numerics })
 }
 
 async function checkModelCase(testCase: ModelCase, factory: BackendFactory, { numerics, oracle = createOracle(), tolerances: own = {} }: CheckOptions): Promise<CheckResult> {

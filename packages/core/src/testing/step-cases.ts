@@ -188,6 +188,83 @@ function attentionCases(): Draft[] {
   )
 }
 
+/** What the vision tower asks for: constant shapes, dense keys and values, many rows; and blocks of rows as prompts have them. */
+function manyRowsAttentionCases(): Draft[] {
+  const each = (rows: number, value: (row: number) => number): number[] => Array.from({ length: rows }, (_, row) => value(row))
+  const dense = [
+    { rows: 301, keys: 301, heads: 1, headDim: 72 },
+    { rows: 300, keys: 257, heads: 1, headDim: 64 },
+    { rows: 40, keys: 333, heads: 2, headDim: 80 },
+    { rows: 129, keys: 300, heads: 3, headDim: 12 },
+    { rows: 19, keys: 140, heads: 2, headDim: 13 },
+  ].map(({ rows, keys, heads, headDim }): Draft => ({
+    name: `attention: all of ${keys} dense keys, ${rows} rows, ${heads} heads of ${headDim}`,
+    step: { op: 'attention', q: 'q', k: 'k', v: 'v', begin: 'begin', end: 'end', out: 'out', headDim, scale: headDim ** -0.5 },
+    buffers: {
+      q: ['input', 'f32', rows, heads * headDim], k: ['input', 'f32', keys, heads * headDim], v: ['scratch', 'f32', keys, heads * headDim],
+      begin: ['input', 'i32', rows], end: ['input', 'i32', rows], out: ['output', 'f32', rows, heads * headDim],
+    },
+    args: { rows: 1, position: 0 },
+    contents: { q: { kind: 'normal', scale: 3 }, v: { kind: 'normal', scale: 1 }, begin: ints(...each(rows, () => 0)), end: ints(...each(rows, () => keys)) },
+  }))
+  const blocks = [
+    { name: 'causal around the ring', rows: 130, position: 150, capacity: 200, heads: 2, kvHeads: 1, headDim: 256, begin: () => 90, end: (at: number) => at + 1 },
+    { name: 'a window of 70 around the ring', rows: 130, position: 150, capacity: 200, heads: 4, kvHeads: 2, headDim: 40, begin: (at: number) => at - 69, end: (at: number) => at + 1 },
+    { name: 'an image inside a chunk', rows: 45, position: 20, capacity: 80, heads: 6, kvHeads: 3, headDim: 20, begin: () => 0, end: (at: number) => (at >= 31 && at < 53 ? 53 : at + 1) },
+    { name: 'a row that sees nothing, and one that sees one key', rows: 18, position: 120, capacity: 160, heads: 2, kvHeads: 1, headDim: 8, begin: (at: number) => (at === 123 ? at : at === 130 ? 128 : 3), end: (at: number) => (at === 123 ? at : at === 130 ? 129 : at + 1) },
+  ].map(({ name, rows, position, capacity, heads, kvHeads, headDim, begin, end }): Draft => ({
+    name: `attention: ${name}, ${rows} rows, head width ${headDim}`,
+    step: { op: 'attention', q: 'q', k: 'k', v: 'v', begin: 'begin', end: 'end', out: 'out', headDim, scale: headDim ** -0.5 },
+    buffers: {
+      q: ['input', 'f32', 'rows', heads * headDim], k: ['kv', 'f32', capacity, kvHeads * headDim], v: ['kv', 'f32', capacity, kvHeads * headDim],
+      begin: ['input', 'i32', 'rows'], end: ['input', 'i32', 'rows'], out: ['output', 'f32', 'rows', heads * headDim],
+    },
+    args: { rows, position },
+    contents: { q: { kind: 'normal', scale: 3 }, begin: ints(...each(rows, (row) => begin(position + row))), end: ints(...each(rows, (row) => end(position + row))) },
+  }))
+  return [...dense, ...blocks]
+}
+
+/** The tower's other steps: no dimension is `rows`. */
+function constantShapeCases(): Draft[] {
+  const linear = ([
+    ['f16', 588, 12, 70, 'table'], ['f32', 588, 11, 33, 'table'], ['f16', 1152, 9, 37, 'plain'], ['bf16', 1152, 20, 66, 'full'], ['f16', 4304, 7, 21, 'full'], ['bf16', 4304, 5, 5, 'full'], ['f32', 4304, 3, 9, 'full'],
+  ] as const).map(([type, inWidth, outWidth, rows, extras]): Draft => ({
+    name: `linear ${type} [${outWidth}, ${inWidth}] over ${rows} constant rows, ${extras}`,
+    step: {
+      op: 'linear', x: 'x', weight: 'weight', out: 'out',
+      ...(extras !== 'plain' && { bias: 'bias' }), ...(extras === 'full' && { activation: 'gelu', add: 'out' }), ...(extras === 'table' && { add: 'table' }),
+    },
+    buffers: {
+      x: ['input', 'f32', rows, inWidth], weight: ['weight', type, outWidth, inWidth], out: ['output', 'f32', rows, outWidth],
+      ...(extras !== 'plain' && { bias: ['weight', 'f32', outWidth] as const }), ...(extras === 'table' && { table: ['weight', 'f32', rows, outWidth] as const }),
+    },
+    args: { rows: 1, position: 0 },
+    contents: extras === 'full' ? { out: { kind: 'normal', scale: 2 } } : {},
+  }))
+  return [
+    ...linear,
+    {
+      name: 'layerNorm of 70 constant rows',
+      step: { op: 'layerNorm', x: 'x', weight: 'weight', bias: 'bias', out: 'out', eps: 1e-6 },
+      buffers: { x: ['input', 'f32', 70, 1152], weight: ['weight', 'f32', 1152], bias: ['weight', 'f32', 1152], out: ['output', 'f32', 70, 1152] },
+      args: { rows: 1, position: 0 },
+    },
+    {
+      name: 'rmsNorm of 16 constant rows',
+      step: { op: 'rmsNorm', x: 'x', weight: 'weight', out: 'out', eps: 1e-6 },
+      buffers: { x: ['input', 'f32', 16, 1152], weight: ['weight', 'f32', 1152], out: ['output', 'f32', 16, 1152] },
+      args: { rows: 1, position: 0 },
+    },
+    {
+      name: 'avgPool 4 × 4 of 16 × 16',
+      step: { op: 'avgPool', x: 'x', out: 'out', size: 4 },
+      buffers: { x: ['input', 'f32', 256, 72], out: ['output', 'f32', 16, 72] },
+      args: { rows: 1, position: 0 },
+    },
+  ]
+}
+
 function topKCases(): Draft[] {
   const draft = (name: string, vocabSize: number, count: number, rest: { readonly mask?: readonly number[]; readonly adjust?: readonly (readonly [id: number, bias: number, scale: number, shift: number])[]; readonly logits?: Content; readonly taken?: number }): Draft => {
     const adjust = rest.adjust ?? []
@@ -224,6 +301,6 @@ function topKCases(): Draft[] {
 export function stepCases(): readonly StepCase[] {
   return [
     ...embedCases(), ...rowMoveCases(), ...normCases(), ...linearCases(), ...gatedLinearCases(),
-    ...normRopeStoreCases(), ...attentionCases(), ...topKCases(),
+    ...normRopeStoreCases(), ...attentionCases(), ...topKCases(), ...manyRowsAttentionCases(), ...constantShapeCases(),
   ].map(stepCase)
 }

@@ -6,7 +6,7 @@ import { isGemmaTemplate } from './recognise-template.ts'
 import type { ChatMessage, ChatTemplate, RenderedPrompt } from './chat.ts'
 
 export { gemmaChatTemplate } from './gemma-chat-template.ts'
-export type { ChatMessage, ChatTemplate, ContentPart, ImageInput, RenderOptions, RenderedPrompt } from './chat.ts'
+export type { ChatMessage, ChatTemplate, ContentPart, ImagePart, RenderOptions, RenderedPrompt, TextPart } from './chat.ts'
 
 /**
  * @param source Jinja from the model's files. Without one, and for Gemma's own, the native template is used.

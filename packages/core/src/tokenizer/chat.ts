@@ -1,13 +1,20 @@
+import type { ImageInput } from '../image/image-input.ts'
+import type { PanAndScanOptions } from '../image/pan-and-scan.ts'
 import type { TextRange } from './tokenizer.ts'
 
-/** Pixels, row by row from the top left: three bytes (RGB) or four (RGBA) each. */
-export interface ImageInput {
-  readonly width: number
-  readonly height: number
-  readonly data: Uint8Array | Uint8ClampedArray
+export interface TextPart {
+  readonly type: 'text'
+  readonly text: string
 }
 
-export type ContentPart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: ImageInput }
+export interface ImagePart {
+  readonly type: 'image'
+  readonly image: ImageInput
+  /** Also show the model enlarged parts of a long or wide picture, each at the cost of another image's tokens. Default false, as in HF. */
+  readonly panAndScan?: boolean | PanAndScanOptions
+}
+
+export type ContentPart = TextPart | ImagePart
 
 export interface ChatMessage {
   /** `system` (first only), `user`, and `assistant` or `model`; a model's own template may know others. */

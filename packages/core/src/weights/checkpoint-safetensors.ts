@@ -29,18 +29,18 @@ export async function openSafetensors(folder: Folder, { signal, weightsFile }: O
     const address = /^https?:/.test(folder.name) ? " On Hugging Face, a folder's address ends with /resolve/main/." : ''
     throw invalidModel(folder.name, 'there is no config.json', {}, whatToPass + address)
   }
-  const { text, vision } = configFromHf(json, `${folder.name}: config.json`)
+  const { text, ...images } = configFromHf(json, `${folder.name}: config.json`)
   const sources: Source[] = []
   try {
     const stored = await storedTensors(folder, weightsFile, sources, signal)
     const vocabSize = stored.get('embed_tokens.weight')?.info.shape[0] ?? text.vocabSize
     // A text-only copy of a multimodal model keeps its config.json.
-    const hasVision = vision !== undefined && Array.from(stored.keys()).some((name) => name.startsWith('vision_tower.'))
+    const hasVision = images.vision !== undefined && Array.from(stored.keys()).some((name) => name.startsWith('vision_tower.'))
     return assembleCheckpoint({
       name: fileNameOf(folder.name),
       file: folder.name,
       format: 'safetensors',
-      config: hasVision ? { text: { ...text, vocabSize }, vision } : { text: { ...text, vocabSize } },
+      config: { text: { ...text, vocabSize }, ...(hasVision && images) },
       stored,
       chatTemplate: await readChatTemplate(folder, signal),
       generation: await readGenerationDefaults(folder, json, signal),

@@ -21,7 +21,7 @@ export function configFromHf(json: JsonObject, file = 'config.json'): GemmaConfi
   const nested = json['text_config']
   const text = textConfig(isObject(nested) ? nested : json, file)
   const vision = json['vision_config']
-  const config = isObject(vision) && type === 'gemma3' ? { text, vision: visionConfig(vision, json, file) } : { text }
+  const config = isObject(vision) && type === 'gemma3' ? { text, vision: visionConfig(vision, json, file), ...imageToken(json) } : { text }
   validateConfig(config, file)
   return config
 }
@@ -118,6 +118,12 @@ function visionConfig(json: JsonObject, top: JsonObject, file: string): VisionCo
     layerNormEps: numberOf(json, 'layer_norm_eps', 1e-6, file),
     mmTokensPerImage: numberOf(top, 'mm_tokens_per_image', 256, file),
   }
+}
+
+/** Both spellings are in use. */
+function imageToken(json: JsonObject): Pick<GemmaConfig, 'imageTokenId'> {
+  const id = json['image_token_index'] ?? json['image_token_id']
+  return typeof id === 'number' && Number.isInteger(id) && id >= 0 ? { imageTokenId: id } : {}
 }
 
 function numberOf(json: JsonObject, key: string, missing: number, file: string): number {

@@ -155,3 +155,45 @@ describe('openModel refuses', () => {
     await expect(openModel(join(root, 'tiny.gguf'), { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
   })
 })
+
+describe('a GGUF model and its mmproj', () => {
+  const demoModel = fileURLToPath(new URL('../../../demo-model/model/', import.meta.url))
+  const [model, mmproj] = [join(demoModel, 'demo-q8_0.gguf'), join(demoModel, 'mmproj-demo-f16.gguf')]
+  const sees = async (...args: Parameters<typeof openModel>): Promise<boolean> => {
+    const checkpoint = await openModel(...args)
+    await checkpoint.close()
+    return checkpoint.config.vision !== undefined
+  }
+
+  test('the one beside a lone model is taken; from bytes there is nothing beside', async () => {
+    expect(await sees(model)).toBe(true)
+    expect(await sees(demoModel)).toBe(true)
+    expect(await sees(await readFile(model))).toBe(false)
+  })
+
+  test('of several models, none is taken unless it is named', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'facet-mmproj-'))
+    try {
+      for (const [from, to] of [[model, 'a.gguf'], [model, 'b.gguf'], [mmproj, 'mmproj-a.gguf']] as const) await writeFile(join(folder, to), await readFile(from))
+      const [path, tower] = [join(folder, 'a.gguf'), join(folder, 'mmproj-a.gguf')]
+      expect(await sees(path)).toBe(false)
+      for (const named of [tower, pathToFileURL(tower), pathToFileURL(tower).href, new Blob([await readFile(mmproj)]), bufferSource(await readFile(mmproj))]) expect(await sees(path, { mmproj: named })).toBe(true)
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test.each([
+    ['a text model', model, 'unsupported-model'],
+    ['no file', `${mmproj}.not`, 'invalid-argument'],
+    ['something else', text('GGUF?'), 'invalid-model'],
+  ] as const)('%s in its place is an error', async (_, named, code) => {
+    expect((await failure(openModel(model, { mmproj: named }))).code).toBe(code)
+  })
+
+  test('a safetensors model has its tower in its own files', async () => {
+    const error = await failure(openModel(fixtureFolder, { mmproj }))
+    expect(error.code).toBe('invalid-argument')
+    expect(error.message).toMatch(/mmproj/)
+  })
+})

@@ -17,7 +17,13 @@ import type { Folder, Source } from './source.ts'
  */
 export type ModelInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source | Folder | Checkpoint
 
-export type OpenModelOptions = HttpOptions
+/** An mmproj file: its path, address, bytes or source. */
+export type MmprojInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source
+
+export interface OpenModelOptions extends HttpOptions {
+  /** The vision part of a GGUF model. Default: the only mmproj file beside its only model, where the folder can be listed. */
+  readonly mmproj?: MmprojInput
+}
 
 /**
  * Opens a model: headers and small files are read, weights and tokenizer only when they are asked for.
@@ -25,6 +31,13 @@ export type OpenModelOptions = HttpOptions
  * @throws GemmaError `invalid-argument` (nothing there), `invalid-model`, `unsupported-model`, `download-failed`; `signal.reason` when aborted.
  */
 export async function openModel(input: ModelInput, options: OpenModelOptions = {}): Promise<Checkpoint> {
+  const checkpoint = await open(input, options)
+  if (options.mmproj === undefined || checkpoint.format === 'gguf') return checkpoint
+  if (!isCheckpoint(input)) await checkpoint.close()
+  throw new GemmaError('invalid-argument', `${checkpoint.name} is a safetensors model, which has its vision tower in its own files. Leave mmproj out.`)
+}
+
+async function open(input: ModelInput, options: OpenModelOptions): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   if (typeof input === 'string') return await openAddress(input, options)
   if (input instanceof URL) return await openAddress(input.href, options)
@@ -101,7 +114,13 @@ async function openFile(source: Source, beside: Beside | undefined, options: Ope
     await source.close()
     throw error
   })
-  if (kind === 'gguf') return await openGguf(source, pick(signal))
+  if (kind === 'gguf') {
+    const mmproj = await openMmproj(beside, options).catch(async (error: unknown) => {
+      await source.close()
+      throw error
+    })
+    return await openGguf(source, { ...pick(signal), ...(mmproj && { mmproj }) })
+  }
   await source.close()
   switch (kind) {
     case 'safetensors':
@@ -131,17 +150,37 @@ function weightsFile(fileName: string): { readonly weightsFile?: string } {
 async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Checkpoint> {
   const { signal } = options
   const names = await folder.list?.()
-  const ggufs = names?.filter((name) => name.toLowerCase().endsWith('.gguf')) ?? []
+  const ggufs = names?.filter(isGguf) ?? []
   if (names === undefined || ggufs.length === 0 || names.some((name) => name.endsWith('.safetensors'))) return await openSafetensors(folder, pick(signal))
   const models = ggufs.filter((name) => !isMmproj(name))
-  const towers = ggufs.filter(isMmproj)
   if (models.length !== 1) {
     throw new GemmaError('invalid-argument', `${folder.name} has ${models.length} GGUF models (${ggufs.slice(0, 10).join(', ')}). Pass the path of the one that you mean.`)
   }
   const source = await folder.open(models[0], signal)
   if (source === undefined) throw invalidModel(folder.name, `${models[0]} cannot be opened`)
-  const mmproj = towers.length === 1 ? await folder.open(towers[0], signal) : undefined
-  return await openGguf(source, mmproj === undefined ? pick(signal) : { ...pick(signal), mmproj })
+  return await openFile(source, { folder, fileName: models[0] }, options)
+}
+
+/** The mmproj file that was named, or else the one that lies beside a lone model. */
+async function openMmproj(beside: Beside | undefined, { mmproj, signal, ...http }: OpenModelOptions): Promise<Source | undefined> {
+  if (mmproj !== undefined) return await openSource(mmproj, { ...http, ...pick(signal) })
+  if (beside === undefined || isMmproj(beside.fileName)) return undefined
+  const ggufs = (await beside.folder.list?.())?.filter(isGguf) ?? []
+  const towers = ggufs.filter(isMmproj)
+  return towers.length === 1 && ggufs.length === 2 ? await beside.folder.open(towers[0], signal) : undefined
+}
+
+async function openSource(input: MmprojInput, options: HttpOptions): Promise<Source> {
+  if (input instanceof Blob) return blobSource(input)
+  if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bufferSource(input)
+  if (typeof input === 'object' && 'read' in input) return input
+  const address = typeof input === 'string' ? input : input.href
+  if (/^https?:/i.test(address)) return await httpSource(parseUrl(address), options)
+  return await fileSource(/^file:/i.test(address) ? pathOfFileUrl(parseUrl(address)) : address)
+}
+
+function isGguf(fileName: string): boolean {
+  return fileName.toLowerCase().endsWith('.gguf')
 }
 
 function isMmproj(fileName: string): boolean {

@@ -6,7 +6,9 @@ import { endPort, type MessagePortLike, openChannel } from './port.ts'
 import type { WorkerModel } from './protocol.ts'
 import { createRemoteGemma } from './remote-gemma.ts'
 
-export interface WorkerLoadOptions extends Omit<LoadOptions, 'backend'> {
+export interface WorkerLoadOptions extends Omit<LoadOptions, 'backend' | 'mmproj'> {
+  /** As `LoadOptions.mmproj`, opened by the worker. */
+  readonly mmproj?: string | URL | Blob | Uint8Array | ArrayBuffer
   /** Of the names that the worker gives to `serveGemma`; several are tried in order until one is available. */
   readonly backend: string | readonly string[]
 }
@@ -52,13 +54,13 @@ export function connectGemma(worker: MessagePortLike): GemmaClient {
 }
 
 async function load(connection: Connection, model: WorkerModel | URL, options: WorkerLoadOptions): Promise<Gemma> {
-  const { backend, signal, onProgress, ...rest } = options
+  const { backend, signal, onProgress, mmproj, ...rest } = options
   const backends = typeof backend === 'string' ? [backend] : backend
   if (!Array.isArray(backends)) throw new GemmaError('invalid-argument', "No backend was given. Name one that the worker serves, for example { backend: 'wasm' }.")
   const id = connection.newId()
   let thrown: { readonly error: unknown } | undefined
   const { gemma } = await connection.ask(
-    { type: 'load', id, model: modelToSend(model), backends, options: rest },
+    { type: 'load', id, model: modelToSend(model), backends, options: { ...rest, ...(mmproj !== undefined && { mmproj: fileToSend(mmproj) }) } },
     'loaded',
     {
       signal,
@@ -83,7 +85,11 @@ async function load(connection: Connection, model: WorkerModel | URL, options: W
 }
 
 function modelToSend(model: WorkerModel | URL): WorkerModel {
-  if (model instanceof URL) return model.href
+  return model instanceof Map ? model : fileToSend(model)
+}
+
+function fileToSend<T>(file: T | URL): T | string | Uint8Array {
+  if (file instanceof URL) return file.href
   // A view is cloned with all of the buffer behind it.
-  return model instanceof Uint8Array && model.byteLength < model.buffer.byteLength ? new Uint8Array(model) : model
+  return file instanceof Uint8Array && file.byteLength < file.buffer.byteLength ? new Uint8Array(file) : file
 }

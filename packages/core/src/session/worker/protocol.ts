@@ -2,7 +2,7 @@
 import type { GemmaErrorCode } from '../../errors.ts'
 import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import type { ChatOptions, ContextUsage, DeviceInfo, GenerateOptions, GenerationResult, LoadOptions, LoadProgress, StreamPart, UserContent } from '../types.ts'
+import type { ChatOptions, CompletionOptions, ContextUsage, DeviceInfo, GenerationResult, LoadOptions, LoadProgress, StreamPart, UserContent } from '../types.ts'
 
 /** Made by the page, unique over all pages: names a request, and what it creates (a model, a session, an answer). */
 export type Id = string
@@ -10,9 +10,11 @@ export type Id = string
 /** A path or address that the worker opens, the file itself, or a folder's files by name. */
 export type WorkerModel = string | Blob | Uint8Array | ArrayBuffer | ReadonlyMap<string, Blob | Uint8Array>
 
-export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk'>
+export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'imagePrompt'> & {
+  readonly mmproj?: string | Blob | Uint8Array | ArrayBuffer
+}
 
-export type RemoteGenerateOptions = Omit<GenerateOptions, 'signal'>
+export type RemoteGenerateOptions = Omit<CompletionOptions, 'signal'>
 
 /** Page → worker. All but the last two are answered. */
 export type Request =

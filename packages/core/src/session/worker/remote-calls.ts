@@ -1,5 +1,5 @@
 /** What remote models and sessions have in common. */
-import type { ChatOptions, GenerateOptions, StreamPart } from '../types.ts'
+import type { ChatOptions, CompletionOptions, StreamPart } from '../types.ts'
 import type { AskOptions, Connection } from './connection.ts'
 import type { Id, RemoteGenerateOptions } from './protocol.ts'
 
@@ -11,7 +11,7 @@ export async function disposeRemote(connection: Connection, target: Id): Promise
 }
 
 /** A signal stays in the page. What only claims to be one goes along, to be refused as it is without a worker. */
-export function splitSignal(options: GenerateOptions | undefined): { readonly signal: AbortSignal | undefined; readonly rest: RemoteGenerateOptions } {
+export function splitSignal(options: CompletionOptions | undefined): { readonly signal: AbortSignal | undefined; readonly rest: RemoteGenerateOptions } {
   const { signal, ...rest } = options ?? {}
   return signal === undefined || signal instanceof AbortSignal ? { signal, rest } : { signal: undefined, rest: { ...options } }
 }

@@ -21,10 +21,10 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
     ...info,
     chat(options = {}) {
       checkOpen()
-      const messages = initialMessages(options)
+      const messages = initialMessages(options, info.config)
       const session = connection.newId()
       const opened = connection.ask({ type: 'chat', id: session, gemma: id, options: withoutSignal(options) }, 'session')
-      return createRemoteSession({ connection, open, options, id: session, opened, state: { messages, contextUsage: { used: 0, total: info.contextLength } } })
+      return createRemoteSession({ connection, config: info.config, open, options, id: session, opened, state: { messages, contextUsage: { used: 0, total: info.contextLength } } })
     },
     generate(prompt, options) {
       checkOpen()

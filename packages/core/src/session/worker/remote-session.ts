@@ -1,4 +1,5 @@
 import { GemmaError } from '../../errors.ts'
+import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
 import { checkIdle, refuseImages, userContent } from '../chat-session.ts'
 import { createGenerationStream } from '../generation-stream.ts'
@@ -12,6 +13,7 @@ export interface RemoteSessionArgs {
   readonly id: Id
   /** Settles when the worker has it, or could not make it. */
   readonly opened: Promise<unknown>
+  readonly config: GemmaConfig
   readonly options: ChatOptions
   readonly state: SessionState
   /** Sessions that end when the model does. */
@@ -19,7 +21,7 @@ export interface RemoteSessionArgs {
 }
 
 /** The session `id` of the worker, as a `Session`; its messages and context are kept here too. */
-export function createRemoteSession({ connection, id, opened, options, state, open }: RemoteSessionArgs): Session {
+export function createRemoteSession({ connection, id, opened, config, options, state, open }: RemoteSessionArgs): Session {
   let { messages, contextUsage } = state
   let running: GenerationStream | undefined
   let disposed: Promise<void> | undefined
@@ -39,7 +41,7 @@ export function createRemoteSession({ connection, id, opened, options, state, op
       checkOpen()
       checkIdle(running)
       const user: ChatMessage = { role: 'user', content: userContent(content) }
-      refuseImages([user])
+      refuseImages([user], config)
       const { signal = splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
       running = createGenerationStream(async (emit, stopped) => {
         try {
@@ -59,7 +61,7 @@ export function createRemoteSession({ connection, id, opened, options, state, op
       await running?.result.catch(() => {})
       const forkId = connection.newId()
       const [forked] = await Promise.all([connection.ask({ type: 'fork', id: forkId, session: id }, 'session'), opened])
-      return createRemoteSession({ connection, id: forkId, opened: Promise.resolve(), options, state: forked.state, open })
+      return createRemoteSession({ connection, id: forkId, opened: Promise.resolve(), config, options, state: forked.state, open })
     },
     dispose() {
       disposed ??= (async () => {

@@ -1,0 +1,5 @@
+import { decodeHere } from './images.ts'
+
+self.addEventListener('message', ({ data }) => {
+  void decodeHere(data).then((outcomes) => self.postMessage(outcomes))
+})
