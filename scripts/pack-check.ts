@@ -49,6 +49,9 @@ try {
   const spoken = run(project, process.execPath, 'node_modules/@facetjs/cli/dist/bin.js', 'run', '--quiet', 'What is the opposite of night?')
   console.log(`facet run: ${spoken.trim()}`)
   if (!/day/.test(spoken)) throw new Error('the opposite of night should be day')
+  const seen = run(project, process.execPath, 'node_modules/@facetjs/cli/dist/bin.js', 'run', '--quiet', '--image', 'node_modules/@facetjs/demo-model/pictures/shapes.png', 'Describe the image.')
+  console.log(`facet run --image: ${seen.trim()}`)
+  if (!/white circle/.test(seen)) throw new Error('there should be a white circle in the picture')
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

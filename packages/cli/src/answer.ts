@@ -1,5 +1,6 @@
-import type { GenerationResult, GenerationStream } from '@facetjs/core'
+import type { GenerationResult, GenerationStream, StreamPart } from '@facetjs/core'
 import { formatSummary } from './format.ts'
+import type { Progress } from './progress.ts'
 import { createProgress } from './progress.ts'
 import { note, onInterrupt } from './terminal.ts'
 
@@ -20,6 +21,7 @@ export async function printAnswer(stream: GenerationStream, quiet: boolean): Pro
   using progress = createProgress(quiet)
   for await (const part of stream) {
     if (part.type === 'prefill') progress.show('reading the prompt', part.done, part.total, 'tokens')
+    if (part.type === 'image') showImage(progress, part)
     if (part.type === 'text' && part.text !== '') {
       progress.clear()
       process.stdout.write(part.text)
@@ -31,4 +33,9 @@ export async function printAnswer(stream: GenerationStream, quiet: boolean): Pro
   if (!endsLine) process.stdout.write('\n')
   if (!quiet) note(formatSummary(result))
   return { result, interrupted }
+}
+
+function showImage(progress: Progress, { phase, done, total }: Extract<StreamPart, { readonly type: 'image' }>): void {
+  if (phase === 'load') progress.show('loading the vision tower', done, total, 'bytes')
+  else progress.show('looking at the picture', done, total, 'steps')
 }

@@ -164,7 +164,7 @@ describe('facet describe', () => {
   test('says how a file is stored', async () => {
     const { stdout } = await facet(['describe', 'packages/demo-model/model/demo-q8_0.gguf'])
     expect(stdout).toContain('(embed_tokens): Gemma3TextScaledWordEmbedding(1024, 128, padding_idx=0)  # q8_0\n')
-    expect(stdout).toMatch(/^q8_0 \+ f32 +1\.\d+ MB +1\.\d+ MB/m)
+    expect(stdout).toMatch(/^q8_0 \+ f16 \+ f32 +1\.\d+ MB +3\.\d+ MB/m)
   })
 
   test('prints JSON for programs', async () => {
@@ -180,7 +180,6 @@ describe('exit codes', () => {
     ['a file that is no model', ['describe', 'package.json']],
     ['a backend that is not there yet', ['run', '--backend', 'webgpu', 'Hi']],
     ['a hub address', ['run', '--model', 'hf:google/gemma-3-270m', 'Hi']],
-    ['pictures', ['trace', '--ids', '2', '--pixels', 'p.safetensors', '--out', 'o.safetensors']],
     ['threads of one thread', ['trace', '--backend', 'reference', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
     ['an id outside the vocabulary', ['trace', '--ids', '5000', '--out', 'o.safetensors']],
     ['a list that is not there', ['tokenize', '--file', 'nowhere.json']],

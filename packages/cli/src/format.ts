@@ -18,13 +18,18 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`
 }
 
-/** `12 tokens · 3.4 tok/s · prompt 8 tokens in 1.2 s · stop` */
+/** `12 tokens · 3.4 tok/s · images 0.4 s · prompt 8 tokens in 1.2 s · stop`, without the images where there were none. */
 export function formatSummary({ usage, timings, finishReason }: GenerationResult): string {
   const cached = usage.cachedTokens > 0 ? ` (${formatCount(usage.cachedTokens)} cached)` : ''
   return [
     `${formatCount(usage.generatedTokens)} ${usage.generatedTokens === 1 ? 'token' : 'tokens'}`,
     `${timings.decodeTokensPerSecond.toFixed(1)} tok/s`,
-    `prompt ${formatCount(usage.promptTokens)} tokens${cached} in ${(timings.prefillMs / 1000).toFixed(1)} s`,
+    ...(timings.imageMs > 0 ? [`images ${formatSeconds(timings.imageMs)}`] : []),
+    `prompt ${formatCount(usage.promptTokens)} tokens${cached} in ${formatSeconds(timings.prefillMs)}`,
     finishReason,
   ].join(' · ')
+}
+
+function formatSeconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
 }

@@ -1,12 +1,12 @@
 /** JSON that people hand over in files: read and checked before it is used. */
-import { readFile } from 'node:fs/promises'
 import { GemmaError } from '@facetjs/core'
+import { messageOf, readInputFile } from './input-file.ts'
 
 /** @throws GemmaError `invalid-argument` where the file cannot be read or is no JSON. */
 export async function readJsonFile(path: string): Promise<unknown> {
-  const text = await readInputFile(path)
+  const bytes = await readInputFile(path)
   try {
-    return JSON.parse(text)
+    return JSON.parse(new TextDecoder().decode(bytes))
   } catch (cause) {
     throw new GemmaError('invalid-argument', `${path} is no JSON: ${messageOf(cause)}. Check the file.`, { cause })
   }
@@ -31,16 +31,4 @@ export function isTokenId(value: unknown): value is number {
 
 export function isTokenIds(value: unknown): value is number[] {
   return Array.isArray(value) && value.every(isTokenId)
-}
-
-async function readInputFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new GemmaError('invalid-argument', `Cannot read ${path}: ${messageOf(cause)}. Check the path.`, { cause })
-  }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

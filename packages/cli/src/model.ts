@@ -11,18 +11,23 @@ import { onInterrupt } from './terminal.ts'
 
 /** A local path or an address; the demo model where nothing was said. */
 export function modelLocation({ model }: ModelOptions): string {
-  if (model === undefined) return fileURLToPath(demoModel.gguf)
-  if (model.startsWith('hf:')) {
-    throw new GemmaError('unsupported', `Downloading "${model}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
-  }
-  return model
+  return model === undefined ? fileURLToPath(demoModel.gguf) : checkLocation(model)
+}
+
+function checkLocation(location: string): string {
+  if (!location.startsWith('hf:')) return location
+  throw new GemmaError('unsupported', `Downloading "${location}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
+}
+
+function mmprojOption({ mmproj }: ModelOptions): { readonly mmproj?: string } {
+  return mmproj === undefined ? {} : { mmproj: checkLocation(mmproj) }
 }
 
 /** Opens the files without loading weights. Ctrl-C gives up. */
 export async function openCheckpoint(options: ModelOptions): Promise<Checkpoint> {
   const abort = new AbortController()
   using _ = interruptible(abort)
-  return await openModel(modelLocation(options), { signal: abort.signal })
+  return await openModel(modelLocation(options), { signal: abort.signal, ...mmprojOption(options) })
 }
 
 /** Loads a model onto its backend, with a bar on stderr. Ctrl-C gives up. */
@@ -39,6 +44,8 @@ export async function loadModel(options: LoadModelOptions): Promise<Gemma> {
     },
     ...(options.numerics === undefined ? {} : { numerics: options.numerics }),
     ...(options.context === undefined ? {} : { contextLength: options.context }),
+    ...(options.imagePrompt === undefined ? {} : { imagePrompt: options.imagePrompt }),
+    ...mmprojOption(options),
   })
 }
 

@@ -1,12 +1,14 @@
 /** Options that several commands share: how they are written, read and handed on. */
-import type { GenerateOptions, Numerics } from '@facetjs/core'
+import type { GenerateOptions, ImagePromptStyle, Numerics } from '@facetjs/core'
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import type { BackendName } from './backends.ts'
 import { backendNames } from './backends.ts'
+import type { PictureOptions } from './pictures.ts'
 
 export interface ModelOptions {
   readonly model?: string
+  readonly mmproj?: string
 }
 
 export interface LoadModelOptions extends ModelOptions {
@@ -14,10 +16,11 @@ export interface LoadModelOptions extends ModelOptions {
   readonly threads?: number
   readonly numerics?: Numerics
   readonly context?: number
+  readonly imagePrompt?: ImagePromptStyle
   readonly quiet?: boolean
 }
 
-export interface AnswerOptions extends LoadModelOptions {
+export interface AnswerOptions extends LoadModelOptions, PictureOptions {
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -27,7 +30,11 @@ export interface AnswerOptions extends LoadModelOptions {
 }
 
 export function addModelOption(command: Command): Command {
-  return command.option('-m, --model <path|https address>', 'GGUF file, safetensors file or model folder (default: the demo model)')
+  return addMmprojOption(command.option('-m, --model <path|https address>', 'GGUF file, safetensors file or model folder (default: the demo model)'))
+}
+
+export function addMmprojOption(command: Command): Command {
+  return command.option('--mmproj <path|https address>', 'vision part of a GGUF file (default: the only one in its folder)')
 }
 
 export function addBackendOptions(command: Command, numerics?: Numerics): Command {
@@ -47,6 +54,9 @@ export function addAnswerOptions(command: Command): Command {
     .option('--min-p <number>', 'drop tokens less likely than this share of the likeliest', decimal(0, 1))
     .option('--seed <integer>', 'the same seed draws the same answer', integer(0))
     .option('--max-tokens <count>', 'longest answer', integer(1))
+    .addOption(new Option('--image-prompt <style>', "newlines around a picture: hf merges them with the text's, google does not").choices(['hf', 'google']))
+    .option('--pan-and-scan', 'show the model parts of long pictures enlarged too; each costs the tokens of another one')
+    .option('--show', 'draw the pictures in the terminal')
     .option('-q, --quiet', 'the answer only: no progress, no summary')
 }
 
@@ -61,6 +71,11 @@ export function generateOptions(options: AnswerOptions): GenerateOptions {
     ...(seed === undefined ? {} : { seed }),
     ...(maxTokens === undefined ? {} : { maxTokens }),
   }
+}
+
+/** For options that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text]
 }
 
 export function integer(min: number): (text: string) => number {

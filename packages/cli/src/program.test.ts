@@ -36,7 +36,15 @@ describe('the forms that scripts use', () => {
     expect(await parse('chat', ...flags, '--quiet')).toEqual(['chat', { ...options, quiet: true }])
   })
 
+  test('run and chat take pictures', async () => {
+    const flags = '--mmproj p.gguf --image-prompt google --pan-and-scan --show'.split(' ')
+    const options = { mmproj: 'p.gguf', imagePrompt: 'google', panAndScan: true, show: true, backend: 'wasm' }
+    expect(await parse('run', '--image', 'a.png', '--image', 'b.png', ...flags, 'Hi')).toEqual(['run', 'Hi', { ...options, image: ['a.png', 'b.png'] }])
+    expect(await parse('chat', ...flags)).toEqual(['chat', options])
+  })
+
   test('describe', async () => {
+    expect(await parse('describe', 'm.gguf', '--mmproj', 'p.gguf')).toEqual(['describe', 'm.gguf', { mmproj: 'p.gguf' }])
     expect(await parse('describe', '27b', '--context', '131072', '--json')).toEqual(['describe', '27b', { context: 131072, json: true }])
   })
 
@@ -50,8 +58,8 @@ describe('the forms that scripts use', () => {
     const flags = '--model M --ids 2,5,7 --backend cuda --numerics fast --threads 2 --greedy 8 --logits top:20 --hidden --out o.safetensors'.split(' ')
     const options = { model: 'M', ids: [2, 5, 7], backend: 'cuda', numerics: 'fast', threads: 2, greedy: 8, logits: 20, hidden: true, out: 'o.safetensors' }
     expect(await parse('trace', ...flags)).toEqual(['trace', options])
-    const fewest = await parse('trace', '--ids-file', 'f.json', '--pixels', 'p.safetensors', '--out', 'o')
-    expect(fewest).toEqual(['trace', { idsFile: 'f.json', pixels: 'p.safetensors', out: 'o', backend: 'wasm', numerics: 'exact', logits: 'all' }])
+    const fewest = await parse('trace', '--ids-file', 'f.json', '--pixels', 'p.safetensors', '--mmproj', 'p.gguf', '--out', 'o')
+    expect(fewest).toEqual(['trace', { idsFile: 'f.json', pixels: 'p.safetensors', mmproj: 'p.gguf', out: 'o', backend: 'wasm', numerics: 'exact', logits: 'all' }])
     expect(await parse('trace', '--ids', '2', '--logits', 'last', '--out', 'o')).toMatchObject(['trace', { logits: 'last' }])
   })
 })
@@ -60,6 +68,7 @@ describe('what cannot be meant is a usage error', () => {
   test.each([
     ['an unknown command', ['sing']],
     ['an unknown option', ['run', '--loud', 'Hi']],
+    ['an unknown image prompt', ['run', '--image-prompt', 'openai', 'Hi']],
     ['two prompts', ['run', 'Hi', 'there']],
     ['no model to describe', ['describe']],
     ['an unknown backend', ['run', '--backend', 'abacus', 'Hi']],

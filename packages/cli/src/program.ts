@@ -12,7 +12,7 @@ import type { TraceOptions } from './commands/trace.ts'
 import { trace } from './commands/trace.ts'
 import { reportError } from './errors.ts'
 import type { AnswerOptions } from './options.ts'
-import { addAnswerOptions, addBackendOptions, addModelOption, integer, logitsKind, tokenIds } from './options.ts'
+import { addAnswerOptions, addBackendOptions, addMmprojOption, addModelOption, collect, integer, logitsKind, tokenIds } from './options.ts'
 import { endQuietlyWithReader } from './terminal.ts'
 
 export interface Commands {
@@ -33,16 +33,15 @@ export function createProgram(commands: Commands): Command {
 
   addAnswerOptions(program.command('run').argument('[prompt]', 'what to answer (default: what comes through stdin)'))
     .description('answer one prompt')
-    .option('--raw', 'go on from plain text, without a chat template')
+    .option('--image <file>', 'a picture to show before the prompt; may be given several times', collect)
+    .option('--raw', 'go on from plain text, without a chat template; <start_of_image> is the place of a picture')
     .action((prompt: string | undefined, options: RunOptions) => commands.run(prompt, options))
 
   addAnswerOptions(program.command('chat'))
     .description('talk to a model')
     .action((options: AnswerOptions) => commands.chat(options))
 
-  program
-    .command('describe')
-    .argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path or https address')
+  addMmprojOption(program.command('describe').argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path or https address'))
     .description('the module tree, parameters, bytes per token and memory')
     .option('--context <tokens>', 'context that the memory is for', integer(1))
     .option('--json', 'for programs')
@@ -60,7 +59,7 @@ export function createProgram(commands: Commands): Command {
     .description('what a model computes, layer by layer, as a safetensors file')
     .option('--ids <ids>', 'token ids, as in 2,5,7', tokenIds)
     .option('--ids-file <json>', 'an array of token ids')
-    .option('--pixels <safetensors>', 'pictures for the image tokens')
+    .option('--pixels <safetensors>', 'pictures for the image tokens, ready for the tower: pixel_values F32 [n, 3, size, size]')
     .option('--greedy <count>', 'go on by this many likeliest tokens', integer(0))
     .addOption(new Option('--logits <rows>', 'all, last, or top:K for the K best of each row').argParser(logitsKind).default('all'))
     .option('--hidden', 'the residual stream at each layer boundary too')

@@ -4,7 +4,7 @@ import { formatBytes, formatCount } from './format.ts'
 
 export interface Progress extends Disposable {
   /** Shows `label` at `done` of `total`, in a line of its own. */
-  show(label: string, done: number, total: number, unit: 'bytes' | 'tokens'): void
+  show(label: string, done: number, total: number, unit: 'bytes' | 'tokens' | 'steps'): void
   /** Takes all bars off the screen. */
   clear(): void
 }

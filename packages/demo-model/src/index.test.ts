@@ -14,4 +14,9 @@ describe('demoModel', () => {
     expect(bytes.length).toBe(size)
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256)
   })
+
+  test('the picture is one whose answer is known', async () => {
+    const known = new URL('../../core/fixtures/demo/pictures/001.png', import.meta.url)
+    expect(await readFile(demoModel.picture)).toEqual(await readFile(known))
+  })
 })

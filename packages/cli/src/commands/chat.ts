@@ -1,17 +1,20 @@
-import type { Gemma, Session } from '@facetjs/core'
+import type { Gemma, Session, UserContent } from '@facetjs/core'
 import { GemmaError } from '@facetjs/core'
 import { printAnswer } from '../answer.ts'
 import { formatCount } from '../format.ts'
 import { loadModel } from '../model.ts'
 import type { AnswerOptions } from '../options.ts'
 import { generateOptions } from '../options.ts'
+import type { Picture } from '../pictures.ts'
+import { checkSees, describePicture, openPicture, withPictures } from '../pictures.ts'
 import { readMessages } from '../prompt.ts'
 import { holdInterrupts, note } from '../terminal.ts'
 
-const help = `/reset     forget the conversation
-/context   how full the context is
-/exit      leave (Ctrl-D does it too)
-Ctrl-C     stop the answer`
+const help = `/image FILE   show a picture with the next message; several times for several
+/reset        forget the conversation
+/context      how full the context is
+/exit         leave (Ctrl-D does it too)
+Ctrl-C        stop the answer`
 
 /** A conversation: in a terminal with a prompt, else one message a line until the input ends. */
 export async function chat(options: AnswerOptions): Promise<void> {
@@ -21,6 +24,7 @@ export async function chat(options: AnswerOptions): Promise<void> {
   await using gemma = await loadModel(options)
   if (interactive && !quiet) note(`${gemma.name} on ${gemma.device.device}. /help lists the commands.`)
   let session = newSession(gemma, options)
+  let pictures: readonly Picture[] = []
   using messages = readMessages(interactive)
   // Ctrl-C during an answer counts as the first of the two that leave.
   let interrupted = false
@@ -34,29 +38,50 @@ export async function chat(options: AnswerOptions): Promise<void> {
     if (message === '/reset') {
       await session.dispose()
       session = newSession(gemma, options)
+      pictures = []
       note('The conversation is forgotten.')
     } else if (message === '/context') {
       const { used, total } = session.contextUsage
       note(`${formatCount(used)} of ${formatCount(total)} tokens (${((100 * used) / total).toFixed(0)} %)`)
     } else if (message === '/help') {
       note(help)
+    } else if (/^\/image(?:\s|$)/.test(message)) {
+      pictures = [...pictures, ...(await attach(gemma, message.slice('/image'.length), options))]
     } else if (/^\/[a-z]+$/.test(message)) {
       note(`There is no ${message}. /help lists the commands.`)
     } else {
-      interrupted = await answer(session, message, quiet, interactive)
+      const content = withPictures(pictures.map(({ part }) => part), message)
+      pictures = []
+      interrupted = await answer(session, content, quiet, interactive)
     }
   }
   await session.dispose()
 }
 
 /** True where Ctrl-C stopped it. In a terminal an error ends the answer, not the conversation. */
-async function answer(session: Session, message: string, quiet: boolean, interactive: boolean): Promise<boolean> {
+async function answer(session: Session, content: UserContent, quiet: boolean, interactive: boolean): Promise<boolean> {
   try {
-    return (await printAnswer(session.send(message), quiet)).interrupted
+    return (await printAnswer(session.send(content), quiet)).interrupted
   } catch (error) {
     if (!interactive || !GemmaError.is(error) || error.code === 'device-lost') throw error
     note(`facet: ${error.message}`)
     return false
+  }
+}
+
+/** The picture after /image, with a note of what it is; none where there is none, with a note of why. */
+async function attach(gemma: Gemma, argument: string, options: AnswerOptions): Promise<readonly Picture[]> {
+  const path = argument.trim().replace(/^(["'])(.+)\1$/, '$2')
+  try {
+    checkSees(gemma)
+    if (path === '') throw new GemmaError('invalid-argument', 'Say which picture: /image picture.png.')
+    const picture = await openPicture(path, options)
+    note(`${describePicture(picture, gemma)}. It goes with the next message.`)
+    return [picture]
+  } catch (error) {
+    if (!GemmaError.is(error)) throw error
+    note(`facet: ${error.message}`)
+    return []
   }
 }
 

@@ -9,7 +9,7 @@ describe('describe', () => {
   test.each([
     ['270m', ['(0-17): 18 x Gemma3DecoderLayer(', '(embed_tokens): Gemma3TextScaledWordEmbedding(262144, 640, padding_idx=0)', '268,098,176', '3 global (5, 11, 17), 15 local with a window of 512']],
     ['1b', ['(0-25): 26 x Gemma3DecoderLayer(', '(down_proj): Linear(in_features=6912, out_features=1152, bias=False)', '999,885,952', '4 global (5, 11, 17, 23), 22 local']],
-    ['4b', ['(0-33): 34 x Gemma3DecoderLayer(', '(q_proj): Linear(in_features=2560, out_features=2048, bias=False)', '4,300,079,472', 'vision tower 416,866,032', 'window of 1,024']],
+    ['4b', ['(0-33): 34 x Gemma3DecoderLayer(', '(q_proj): Linear(in_features=2560, out_features=2048, bias=False)', '4,300,079,472', 'vision tower 416,866,032', 'window of 1,024', '256 tokens each, seen as 896 × 896 pixels']],
     ['12b', ['(0-47): 48 x Gemma3DecoderLayer(', '(k_proj): Linear(in_features=3840, out_features=2048, bias=False)', '12,187,325,040', '# (mm_input_projection_weight): Parameter(1152, 3840)']],
     ['27b', ['(0-61): 62 x Gemma3DecoderLayer(', '(q_norm): Gemma3RMSNorm((128,), eps=1e-06)', '27,432,406,640', '(0-26): 27 x SiglipEncoderLayer(']],
   ] as const)('%s', (size, expected) => {

@@ -1,7 +1,7 @@
 import type { GemmaConfig, GemmaSize } from '@facetjs/core'
 import { gemmaSizes } from '@facetjs/core'
 import type { ModuleNode, TensorTypes } from '@facetjs/core/inspect'
-import { countParameters, estimateKv, kvLayout, moduleTree, planBytes, printModuleTree, textPlan } from '@facetjs/core/inspect'
+import { countParameters, estimateKv, kvLayout, moduleTree, planBytes, printModuleTree, textPlan, visionPlan } from '@facetjs/core/inspect'
 import { formatBytes, formatCount } from '../format.ts'
 import { openCheckpoint } from '../model.ts'
 import type { Storage } from '../storage.ts'
@@ -10,6 +10,7 @@ import { storageOfCheckpoint, usualStorages } from '../storage.ts'
 export interface DescribeOptions {
   readonly context?: number
   readonly json?: boolean
+  readonly mmproj?: string
 }
 
 /** What a model is made of and what it takes to run it: a released size by name, or a checkpoint. */
@@ -56,15 +57,16 @@ export function describeConfig(name: string, config: GemmaConfig, { context }: D
   }
 }
 
-/** Of the prefill plan, the larger of the two. */
-function scratchBytes({ text }: GemmaConfig, contextLength: number): number {
+/** Of the prefill plan, which is larger than decode's, and of the vision tower. */
+function scratchBytes({ text, vision }: GemmaConfig, contextLength: number): number {
+  const tower = vision === undefined ? 0 : planBytes(visionPlan(vision, { textHiddenSize: text.hiddenSize, weightType: () => 'f32' })).scratch
   const rows = Math.min(512, contextLength)
   const kv = kvLayout(text, contextLength, rows)
-  return planBytes(textPlan(text, { name: 'prefill', limits: { rows, taken: 1 }, kv, kvType: 'f16', weightType: () => 'f32' })).scratch
+  return tower + planBytes(textPlan(text, { name: 'prefill', limits: { rows, taken: 1 }, kv, kvType: 'f16', weightType: () => 'f32' })).scratch
 }
 
 async function describeFile(path: string, options: DescribeOptions): Promise<Description> {
-  const checkpoint = await openCheckpoint({ model: path })
+  const checkpoint = await openCheckpoint({ model: path, ...(options.mmproj === undefined ? {} : { mmproj: options.mmproj }) })
   try {
     return describeConfig(checkpoint.name, checkpoint.config, options, checkpoint.tensors, [storageOfCheckpoint(checkpoint.tensors)])
   } finally {
@@ -83,6 +85,7 @@ export function describeText(description: Description): string {
     ['Parameters', `${formatCount(parameters.total)}${parts}; lm_head is embed_tokens`],
     ['Layers', `${text.numHiddenLayers}: ${globalLayers.length} global (${globalLayers.join(', ')}), ${localCount} local with a window of ${formatCount(text.slidingWindow)}`],
     ['Context', `${formatCount(contextLength)} tokens here, trained on ${formatCount(text.maxPositionEmbeddings)}`],
+    ...(vision === undefined ? [] : [['Pictures', `${formatCount(vision.mmTokensPerImage)} tokens each, seen as ${vision.imageSize} × ${vision.imageSize} pixels`]]),
     ['KV cache', `${formatBytes(kv)} in f16 with rings on local layers (${formatBytes(kvFull)} without); twice as much in f32`],
     ['Scratch', formatBytes(scratch)],
   ]

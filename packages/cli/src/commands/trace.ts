@@ -1,11 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import type { Numerics } from '@facetjs/core'
 import { GemmaError } from '@facetjs/core'
-import { trace as traceModel, writeSafetensors } from '@facetjs/core/inspect'
+import type { TraceOptions as TraceModelOptions } from '@facetjs/core/inspect'
+import { readSafetensors, trace as traceModel, writeSafetensors } from '@facetjs/core/inspect'
 import type { BackendName } from '../backends.ts'
 import { loadBackend } from '../backends.ts'
 import { usageError } from '../errors.ts'
 import { formatBytes } from '../format.ts'
+import { messageOf, readInputFile, within } from '../input-file.ts'
 import { isTokenIds, readJsonFile } from '../json-file.ts'
 import { interruptible, openCheckpoint, showLoading } from '../model.ts'
 import type { ModelOptions } from '../options.ts'
@@ -30,10 +32,8 @@ export interface TraceOptions extends ModelOptions {
 export async function trace(options: TraceOptions): Promise<void> {
   const { backend: name, threads, greedy, out, quiet = false } = options
   if ((options.ids === undefined) === (options.idsFile === undefined)) throw usageError('Give either --ids 2,5,7 or --ids-file ids.json.')
-  if (options.pixels !== undefined) {
-    throw new GemmaError('unsupported', 'Pictures are not there yet: this version computes the text model only. Leave --pixels out.')
-  }
   const ids = options.ids ?? (await readIds(options.idsFile ?? ''))
+  const pixels = options.pixels === undefined ? undefined : await readPixels(options.pixels)
   const backend = await loadBackend({ name, ...(threads === undefined ? {} : { threads }) })
   const checkpoint = await openCheckpoint(options)
   try {
@@ -51,6 +51,7 @@ export async function trace(options: TraceOptions): Promise<void> {
         else showLoading(progress, { phase, loaded, total })
       },
       ...(greedy === undefined ? {} : { greedy }),
+      ...(pixels === undefined ? {} : { pixels }),
     })
     progress.clear()
     const bytes = writeSafetensors(tensors)
@@ -67,10 +68,20 @@ async function readIds(path: string): Promise<readonly number[]> {
   return ids
 }
 
+/** The tensor `pixel_values`, or the only one. */
+async function readPixels(path: string): Promise<NonNullable<TraceModelOptions['pixels']>> {
+  const tensors = await within(path, readSafetensors(await readInputFile(path)))
+  const pixels = tensors.get('pixel_values') ?? (tensors.size === 1 ? [...tensors.values()][0] : undefined)
+  if (pixels === undefined) throw new GemmaError('invalid-argument', `${path} has ${tensors.size} tensors, none of them named pixel_values. Name the pictures' tensor so, or leave the others out.`)
+  const { data, shape } = pixels
+  if (!(data instanceof Float32Array)) throw new GemmaError('invalid-argument', `The pixels in ${path} are whole numbers. Store them as the tower takes them: F32, about -1 to 1.`)
+  return { data, shape }
+}
+
 async function writeOutput(path: string, bytes: Uint8Array): Promise<void> {
   try {
     await writeFile(path, bytes)
   } catch (cause) {
-    throw new GemmaError('invalid-argument', `Cannot write ${path}: ${cause instanceof Error ? cause.message : String(cause)}. Give another --out.`, { cause })
+    throw new GemmaError('invalid-argument', `Cannot write ${path}: ${messageOf(cause)}. Give another --out.`, { cause })
   }
 }

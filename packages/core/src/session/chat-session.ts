@@ -73,7 +73,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     resolved.signal?.throwIfAborted()
     const start = performance.now()
     const { past: before, prompt, images: shown } = await promptAfter(user, resolved.signal)
-    const imageMs = imageParts([user]).length > 0 ? performance.now() - start : 0
+    const imageMs = shown.size > images.size || imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
     opening ??= model.openCache().catch((error: unknown) => {
       opening = undefined // the next send may find more memory

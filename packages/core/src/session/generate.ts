@@ -58,10 +58,17 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   let imagesDone = 0
   const imageRows = async (key: ImageKey): Promise<Float32Array> => {
     const begin = performance.now()
+    let isNew = false
     try {
-      return await args.imageRows(key, { signal: halt, onProgress: (progress) => emit({ type: 'image', index: imagesDone, ...progress }) })
+      return await args.imageRows(key, {
+        signal: halt,
+        onProgress(progress) {
+          isNew = true
+          emit({ type: 'image', index: imagesDone, ...progress })
+        },
+      })
     } finally {
-      imagesDone++
+      if (isNew) imagesDone++
       imageMs += performance.now() - begin
     }
   }

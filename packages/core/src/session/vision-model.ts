@@ -49,6 +49,7 @@ export function createVisionModel(checkpoint: Checkpoint, config: VisionConfig, 
 
   const load = async ({ signal, onProgress }: EncodeOptions): Promise<Loaded> => {
     const memories: Memory[] = []
+    let told = 0
     const allocate = async (isWeight: boolean): Promise<Memory> => {
       const memory = await backend.allocate(plan.buffers.filter(({ role }) => (role === 'weight') === isWeight), { limits: plan.limits, ...(signal && { signal }) })
       memories.push(memory)
@@ -59,8 +60,11 @@ export function createVisionModel(checkpoint: Checkpoint, config: VisionConfig, 
       const workspace = await allocate(false)
       await writeWeights(checkpoint, plan.buffers.filter(({ role }) => role === 'weight'), weights, {
         ...(signal && { signal }),
-        onProgress: ({ phase, loaded: done, total }) => {
-          if (phase === 'repack') onProgress?.({ phase: 'load', done, total })
+        onProgress({ phase, loaded: done, total }) {
+          // Hundreds of small vectors: a part for each would say nothing.
+          if (phase !== 'repack' || (done > 0 && done < total && done - told < total / 100)) return
+          told = done
+          onProgress?.({ phase: 'load', done, total })
         },
       })
       // Every patch sees all of them.

@@ -32,7 +32,7 @@ export function encodeWithImages(tokenizer: Tokenizer, { text, protect }: Render
   if (places.length !== pictures.length) {
     throw new GemmaError(
       'invalid-chat',
-      `The prompt has ${places.length} places for images (${controlNames.startOfImage}) and ${pictures.length} images were given. Give as many images as there are places.`,
+      `The prompt has ${places.length} places for images and ${pictures.length} images were given. Write ${controlNames.startOfImage} where each image goes, and give as many images.`,
       { details: { places: places.length, images: pictures.length } },
     )
   }
