@@ -11,7 +11,8 @@ import { serveFolder } from '../tests/browser/static-server.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const rounds = 5
-const jinja = 'packages/core/node_modules/@huggingface/jinja'
+const libraries = ['packages/core/node_modules/@huggingface/jinja', 'packages/core/node_modules/@noble/hashes']
+const [jinja, noble] = libraries
 const built = ['core', 'backend-wasm']
 
 interface Speed {
@@ -38,8 +39,8 @@ const script = (load: boolean): string => `(async () => {
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
 await ensureBuilt(root, built)
-const importMap = await createImportMap(root, [...built.map((name) => `packages/${name}`), jinja])
-const folders = [...built.map((name) => `packages/${name}/dist`), `${jinja}/dist`, '.models']
+const importMap = await createImportMap(root, [...built.map((name) => `packages/${name}`), ...libraries])
+const folders = [...built.map((name) => `packages/${name}/dist`), `${jinja}/dist`, noble, '.models']
 if (!modelPath().startsWith(join(root, '.models'))) throw new Error('The model must lie in .models: run pnpm model:fetch.')
 const browser = await chromium.launch({ executablePath: await findChromium(), headless: true, args: [...chromiumFlags] })
 const pages = await Promise.all(

@@ -23,6 +23,17 @@ export const chromiumFlags: readonly string[] = [
   '--disable-sync',
 ]
 
+/** WebGPU without a GPU: Chromium's own SwiftShader. In the place of `--disable-gpu`. */
+export const webGpuFlags: readonly string[] = [
+  ...chromiumFlags.filter((flag) => flag !== '--disable-gpu'),
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--enable-features=Vulkan',
+  '--use-vulkan=swiftshader',
+  '--disable-vulkan-surface',
+  '--ignore-gpu-blocklist',
+]
+
 /**
  * The path of a Chromium or Chrome: the environment's CHROMIUM, else the machine's own, else (root on Debian or Ubuntu) a fresh one from apt.
  * @throws Error that says how to get one.

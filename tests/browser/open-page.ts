@@ -6,6 +6,7 @@ type Modules = {
   readonly 'page-of-worker': typeof import('./pages/page-of-worker.ts')
   readonly conformance: typeof import('./pages/conformance.ts')
   readonly images: typeof import('./pages/images.ts')
+  readonly webgpu: typeof import('./pages/webgpu.ts')
 }
 
 type Call<F> = F extends (argument: infer Argument) => Promise<infer Result> ? { readonly argument: Argument; readonly result: Result } : never

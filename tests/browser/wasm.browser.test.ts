@@ -78,7 +78,7 @@ describe.skipIf(isMissing)('the built packages in Chromium', () => {
 
     test('passes the conformance suite', { timeout: 300_000 }, async () => {
       await using page = await open(kind)
-      const variants = isolated ? [{ threads: 2 }] : [{}, { relaxed: false }]
+      const variants = (isolated ? [{ threads: 2 }] : [{}, { relaxed: false }]).map((options) => ({ backend: 'wasm' as const, options, numerics: ['exact', 'fast'] as const }))
       const { passed, failures } = await page.call('conformance', 'conformance', variants)
       expect(failures).toEqual([])
       expect(passed).toBeGreaterThan(0)

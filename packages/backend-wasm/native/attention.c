@@ -2,6 +2,7 @@
 //
 // Four query heads of one row that share a kv head are computed together, one a lane of the softmax: each key and value is loaded once
 // for all four. Work is cut into parts of (row, group of heads, stretch of keys); a single row would else keep one thread busy.
+#include "attention-tiles.h"
 #include "steps.h"
 #include "vector-math.h"
 
@@ -158,12 +159,20 @@ static void write_probabilities(const Group *g, int begin, int end, const Partia
   }
 }
 
-// words: rows, q, k, v, begin, end, out, head width, q heads, kv heads, capacity, scale, probabilities, partials, parts a group (most)
+// words: rows, q, k, v, begin, end, out, head width, q heads, kv heads, capacity, scale, probabilities, partials, parts a group (most), fast, tiles
 // partials: f32 [rows · groups a row · parts][8 + LANES · head width], for groups cut into several parts.
+// tiles: scratch of attention-tiles.c, where the plan may have so many rows.
 void step_attention(const Worker *w, Words words) {
   const int rows = count_of(w->control, words[0]);
   const int32_t *begins = (const int32_t *)at(words[4]), *ends = (const int32_t *)at(words[5]);
   const int head_dim = words[7], q_heads = words[8], kv_heads = words[9], capacity = words[10], kv_width = kv_heads * head_dim;
+  if (words[16] && rows >= TILED_ROWS) {
+    const Attention a = {
+      .q = at(words[1]), .k = at(words[2]), .v = at(words[3]), .begins = begins, .ends = ends, .out = at(words[6]), .rows = rows, .head_dim = head_dim,
+      .q_heads = q_heads, .kv_heads = kv_heads, .capacity = capacity, .scale = as_float(words[11]), .fast = words[15], .scratch = (uint8_t *)at(words[16]),
+    };
+    if (attend_in_tiles(w, &a)) return;
+  }
   const int heads_per_kv = q_heads / kv_heads, groups_per_kv = (heads_per_kv + LANES - 1) / LANES, groups = kv_heads * groups_per_kv;
   const int parts = rows * groups >= 2 * w->threads ? 1 : words[14];
   const int partial_floats = 8 + LANES * head_dim;

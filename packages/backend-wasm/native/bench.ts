@@ -1,5 +1,5 @@
 // How fast the kernels are, one thread:
-// node native/bench.ts [--build=relaxed] [--dot=pairs] [--only=q8_0] [--batch=8] [--bytes=160e6] [--directory=wasm/]
+// node native/bench.ts [--build=relaxed] [--dot=pairs] [--only=q8_0] [--batch=64] [--bytes=160e6] [--directory=wasm/]
 // GEMV (decode) and GEMM (prefill) at the 270M's shapes, beside the speed at which memory can be read at all.
 import process from 'node:process'
 import { parseArgs } from 'node:util'
@@ -12,7 +12,7 @@ const { values: options } = parseArgs({
 const build = buildNames.find((name) => name === options.build) ?? 'relaxed'
 const dot = dotKinds.find((name) => name === options.dot) ?? 'pairs'
 const directory = options.directory === undefined ? undefined : new URL(options.directory, `file://${process.cwd()}/`)
-const batch = Number(options.batch ?? 8)
+const batch = Number(options.batch ?? 64)
 
 const shapes: readonly { readonly type: KernelType; readonly rows: number; readonly width: number }[] = [
   { type: 'q8_0', rows: 1024, width: 640 },
@@ -22,16 +22,18 @@ const shapes: readonly { readonly type: KernelType; readonly rows: number; reado
   { type: 'q5_k', rows: 320, width: 2048 },
   { type: 'q6_k', rows: 320, width: 2048 },
   { type: 'bf16', rows: 1024, width: 640 },
+  { type: 'f16', rows: 1152, width: 1152 },
+  { type: 'f16', rows: 288, width: 4304 },
   { type: 'f32', rows: 1024, width: 640 },
 ]
 
 /** Rows of activations of a GEMM: few enough for a run to end within a time slice of the scheduler. */
-const ROWS = 16
+const ROWS = 64
 
 /** Copies of a small matrix side by side, larger than the caches, as decode meets them (--bytes=2e6: what the core alone could do). */
 const MEMORY_BYTES = Number(options.bytes ?? 160e6)
 
-const kernels = loadKernels(build, 400, directory)
+const kernels = loadKernels(build, 700, directory)
 /** Of many short runs the tenth percentile: what the core does while nobody else has it. */
 function seconds(runs: readonly (() => void)[], budget = 0.5): number {
   const times: number[] = []
@@ -57,22 +59,26 @@ row('', 'GEMV GMAC/s', 'GB/s', 'GEMM GMAC/s', 'exact GEMV', 'exact GEMM')
 for (const { type, rows, width } of shapes) {
   if (options.only !== undefined && options.only !== type) continue
   kernels.reset()
-  const one = matrix(kernels, type, rows, width)
-  const copies = Array.from({ length: Math.max(1, Math.floor(MEMORY_BYTES / one.bytes)) }, () => matrix(kernels, type, rows, width))
+  const copiesOf = (isFast: boolean): Matrix[] => {
+    const first = matrix(kernels, type, rows, width, isFast)
+    return [first, ...Array.from({ length: Math.floor(MEMORY_BYTES / first.bytes) - 1 }, () => matrix(kernels, type, rows, width, isFast))]
+  }
+  const fast = copiesOf(true)
+  const exact = fast[0].layout === matrix(kernels, type, rows, width, false).layout ? fast : copiesOf(false)
   const x = kernels.activations(Float32Array.from({ length: ROWS * width }, (_, i) => Math.sin(i)), ROWS)
   const first = kernels.activations(Float32Array.from({ length: width }, (_, i) => Math.sin(i)), 1)
   const out = kernels.allocate(4 * ROWS * rows)
   const weights = rows * width
-  const gemv = (kind: typeof dot | 'exact'): number => weights / 1e9 / seconds(copies.map((m) => () => kernels.matmulInto(out, m, first, 1, kind)))
-  const gemm = (kind: typeof dot | 'exact'): number => (ROWS * weights) / 1e9 / seconds([() => kernels.matmulInto(out, one, x, batch, kind)])
+  const gemv = (kind: typeof dot | 'exact'): number => weights / 1e9 / seconds((kind === 'exact' ? exact : fast).map((m) => () => kernels.matmulInto(out, m, first, 1, kind)))
+  const gemm = (kind: typeof dot | 'exact'): number => (ROWS * weights) / 1e9 / seconds([() => kernels.matmulInto(out, (kind === 'exact' ? exact : fast)[0], x, batch, kind)])
   const rate = gemv(dot)
-  const bytes = (rate * one.bytes) / weights
+  const bytes = (rate * fast[0].bytes) / weights
   row(`${type} ${rows} × ${width}`, ...[rate, bytes, gemm(dot), gemv('exact'), gemm('exact')].map((value) => value.toFixed(1)))
 }
 
 /** Anything but zeros (and no denormals, which can be slow): small integers as quants, 1 as scales. */
-function matrix(of: Kernels, type: KernelType, rows: number, width: number): Matrix {
-  const made = of.matrix(type, rows, width)
+function matrix(of: Kernels, type: KernelType, rows: number, width: number, isFast: boolean): Matrix {
+  const made = of.matrix(type, rows, width, isFast)
   new Uint32Array(of.memory, made.data, made.bytes / 4).fill(0x3c003c00)
   return made
 }

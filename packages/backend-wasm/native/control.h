@@ -19,8 +19,8 @@ typedef struct {
   int32_t begin, end;   // words [begin, end)
   int32_t rows, taken, position, adjusted;
   int32_t dot;          // DotKind
-  // JOB_REPACK: rows [row, row + rows) of a matrix, from `source`
-  int32_t matrix_type, matrix_rows, matrix_width, matrix_data;
+  // JOB_REPACK: rows [row, row + rows) of a matrix, from `source` in encoding matrix_type
+  int32_t matrix_type, matrix_layout, matrix_rows, matrix_width, matrix_data;
   int32_t row, source, source_row_bytes;
 } Control;
 

@@ -2,6 +2,9 @@
 #include "matmul.h"
 #include "dot.h"
 
+// Rows of activations that meet a block while it is in registers.
+#define BATCH 8
+
 // Of one row of activations, from some block on.
 typedef struct {
   const char *quants;  // i16 [width] for DOT_WIDEN, otherwise i8 [width]
@@ -82,7 +85,7 @@ INLINE void dot_rows(Format f, int dot, const uint8_t *quants, int index, const 
 
 // Several rows of activations: every register of weights meets all of them.
 INLINE void multiply_rows(Format f, int dot, const uint8_t *block, Quantised x, int blocks, int rows, float *acc) {
-  Rows sums[MATMUL_ROWS * 2];
+  Rows sums[BATCH * 2];
   HalfConstants half = half_constants();
   v128_t ones = i16_ones();
   int width = blocks * BLOCK;
@@ -107,7 +110,12 @@ INLINE void multiply(Format f, int dot, const Matrix *w, int tile, const Activat
     : (Quantised){(const char *)(x->q8.quants + from), x->q8.scales + from_block, x->q8.sums + from_block * SUMS};
   const uint8_t *block = w->data + (size_t)tile * blocks * block_bytes(f);
   if (rows == 1) return multiply_row(f, dot, block, rows_of_x, blocks, acc);
-  multiply_rows(f, dot, block, rows_of_x, blocks, rows, acc);
+  for (int r = 0; r < rows; r += BATCH, acc += BATCH * TILE_ROWS) {
+    multiply_rows(f, dot, block, rows_of_x, blocks, min_int(BATCH, rows - r), acc);
+    rows_of_x.quants += (size_t)BATCH * w->width * value_bytes(dot);
+    rows_of_x.scales += BATCH * blocks;
+    rows_of_x.sums += BATCH * blocks * SUMS;
+  }
 }
 
 #define KERNEL(layout, dot) \
@@ -148,13 +156,13 @@ static const Kernel kernels[][3] = {
 static int dot_of(int layout, int dot) { return layout == MATRIX_Q8 ? DOT_WIDEN : usable_dot(dot); }
 
 void matmul_tile_fast(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc, int dot) {
-  int layout = matrix_layout(w->type);
-  if (is_quantised(layout)) kernels[layout][dot_of(layout, dot)](w, tile, x, row, rows, acc);
+  if (is_quantised(w->layout)) kernels[w->layout][dot_of(w->layout, dot)](w, tile, x, row, rows, acc);
+  else if (w->layout == MATRIX_I16) matmul_tile_int16(w, tile, x, row, rows, acc);
   else matmul_tile_exact(w, tile, x, row, rows, acc);
 }
 
-int matmul_operand(int type, int dot) {
-  int layout = matrix_layout(type);
-  if (!is_quantised(layout)) return 0;
-  return dot_of(layout, dot) == DOT_WIDEN ? 2 : 1;
+int matmul_operand(int layout, int dot) {
+  if (layout == MATRIX_I16) return OPERAND_PACKS;
+  if (!is_quantised(layout)) return OPERAND_VALUES;
+  return dot_of(layout, dot) == DOT_WIDEN ? OPERAND_Q16 : OPERAND_Q8;
 }

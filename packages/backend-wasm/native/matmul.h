@@ -25,6 +25,7 @@ typedef struct {
   const float *values;  // f32 [rows, width]
   Quants8 q8;
   Quants16 q16;
+  uint8_t *packs;  // int16.h: packs of PACK_ROWS rows
 } Activations;
 
 // Which instruction does the products. Chosen by the host's start-up probe; PAIRS and QUADS give the same integers.
@@ -34,15 +35,21 @@ enum DotKind {
   DOT_QUADS,     // i32x4.relaxed_dot_i8x16_i7x16_add_s: VNNI, ARM dot product
 };
 
-// Rows [begin, end) of x f32 [rows, width] into the forms whose quants are not null.
-void quantize_rows(const float *x, int width, int begin, int end, Quants8 q8, Quants16 q16);
+// Rows [begin, end) of the values into those forms that have a place.
+void quantize_rows(const Activations *x, int begin, int end);
 
-// acc f32 [x->rows of this call][TILE_ROWS] = x rows [row, row + rows) · rows of tile `tile`. rows ≤ MATMUL_ROWS.
+// acc f32 [rows][TILE_ROWS] = x rows [row, row + rows) · rows of tile `tile`. rows ≤ MATMUL_ROWS.
 // A row's result must not depend on how many rows are computed with it.
 // For row-major layouts a tile is 8 rows too (fewer at the end: their places are left undefined).
-#define MATMUL_ROWS 8
+#define MATMUL_ROWS 64
 void matmul_tile_exact(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc);
 void matmul_tile_fast(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc, int dot);
-// Does the fast path of this encoding use q8 (1), q16 (2), or f32 values only (0)? Q8_0 always takes q16: it costs next to nothing there,
-// and the output matrix, which Q8_0 files and small models keep in Q8_0, is where rounding shows most.
-int matmul_operand(int type, int dot);
+// MATRIX_I16.
+void matmul_tile_int16(const Matrix *w, int tile, const Activations *x, int row, int rows, float *acc);
+// How many rows at a time: their activations should stay in the second-level cache while all tiles pass.
+INLINE int row_block(int width) { return width > 2048 ? MATMUL_ROWS / 2 : MATMUL_ROWS; }
+
+// Does the fast path of this layout use f32 values only (0), q8 (1), q16 (2) or packs (3)? Q8_0 always takes q16: it costs next to nothing
+// there, and the output matrix, which Q8_0 files and small models keep in Q8_0, is where rounding shows most.
+enum Operand { OPERAND_VALUES, OPERAND_Q8, OPERAND_Q16, OPERAND_PACKS };
+int matmul_operand(int layout, int dot);

@@ -1,5 +1,5 @@
 #include "matrix.h"
-#include "tile.h"
+#include "int16.h"
 
 static constexpr uint8_t layouts[] = {
   [TYPE_F32] = MATRIX_F32,   [TYPE_F16] = MATRIX_F16,  [TYPE_BF16] = MATRIX_BF16, [TYPE_Q4_0] = MATRIX_U4,
@@ -7,12 +7,12 @@ static constexpr uint8_t layouts[] = {
   [TYPE_Q4_K] = MATRIX_U4M,  [TYPE_Q5_K] = MATRIX_U5M, [TYPE_Q6_K] = MATRIX_U6,
 };
 
-int matrix_layout(int type) { return layouts[type]; }
+int matrix_layout(int type, int fast) { return fast && (type == TYPE_F16 || type == TYPE_BF16) ? MATRIX_I16 : layouts[type]; }
 
-uint32_t matrix_bytes(int type, int rows, int width) {
-  int layout = layouts[type];
-  if (!is_quantised(layout)) return (uint32_t)rows * width * (layout == MATRIX_F32 ? 4 : 2);
-  return (uint32_t)((rows + TILE_ROWS - 1) / TILE_ROWS) * (width / BLOCK) * block_bytes(formats[layout]);
+uint32_t matrix_bytes(int layout, int rows, int width) {
+  if (layout < MATRIX_I16) return (uint32_t)rows * width * (layout == MATRIX_F32 ? 4 : 2);
+  uint32_t tiles = (uint32_t)((rows + TILE_ROWS - 1) / TILE_ROWS);
+  return tiles * (layout == MATRIX_I16 ? pack_bytes(TILE_ROWS, pairs_of(width)) : (uint32_t)(width / BLOCK * block_bytes(formats[layout])));
 }
 
 static void dense_row(int layout, const uint8_t *data, int width, float *out) {
@@ -42,13 +42,19 @@ static void block_row(Format f, const uint8_t *block, int lane, float *out) {
   }
 }
 
+static void pack_lane(const uint8_t *pack, int lane, int width, float *out) {
+  const int16_t *values = pack_values(pack, TILE_ROWS) + 2 * lane;
+  float scale = ((const float *)pack)[lane];
+  for (int c = 0; c < width; c++) out[c] = (float)values[c / 2 * 2 * TILE_ROWS + c % 2] * scale;
+}
+
 void matrix_row(const Matrix *m, int row, float *out) {
-  int layout = layouts[m->type];
-  if (!is_quantised(layout)) {
-    dense_row(layout, m->data + matrix_bytes(m->type, row, m->width), m->width, out);
+  if (m->layout < MATRIX_I16) {
+    dense_row(m->layout, m->data + matrix_bytes(m->layout, row, m->width), m->width, out);
     return;
   }
-  Format f = formats[layout];
-  const uint8_t *block = m->data + matrix_bytes(m->type, row / TILE_ROWS * TILE_ROWS, m->width);
-  for (int c = 0; c < m->width; c += BLOCK, block += block_bytes(f)) block_row(f, block, row % TILE_ROWS, out + c);
+  const uint8_t *tile = m->data + matrix_bytes(m->layout, row / TILE_ROWS * TILE_ROWS, m->width);
+  if (m->layout == MATRIX_I16) return pack_lane(tile, row % TILE_ROWS, m->width, out);
+  Format f = formats[m->layout];
+  for (int c = 0; c < m->width; c += BLOCK, tile += block_bytes(f)) block_row(f, tile, row % TILE_ROWS, out + c);
 }

@@ -15,12 +15,13 @@
 //   MATRIX_U6   Q6_K           d · (q − 32), q in 0 … 63    8 × f32 d of columns 0 … 15,     256      320
 //                                                           8 × f32 d of columns 16 … 31
 //   MATRIX_F32, MATRIX_F16, MATRIX_BF16: row-major, as in the file; rows are not padded.
+//   MATRIX_I16: F16 and BF16 where numerics are fast: a pack (int16.h) for every tile of 8 rows. (F32 stays, as tables are F32 too.)
 //
 // Rows are padded to whole tiles with zero scales. Everything is 16-byte aligned.
 #pragma once
 #include "wasm.h"
 
-enum MatrixLayout { MATRIX_F32, MATRIX_F16, MATRIX_BF16, MATRIX_Q8, MATRIX_U5, MATRIX_U4, MATRIX_U4M, MATRIX_U5M, MATRIX_U6 };
+enum MatrixLayout { MATRIX_F32, MATRIX_F16, MATRIX_BF16, MATRIX_I16, MATRIX_Q8, MATRIX_U5, MATRIX_U4, MATRIX_U4M, MATRIX_U5M, MATRIX_U6 };
 
 // The file's encodings, in the order of src/encodings.ts.
 enum WeightType { TYPE_F32, TYPE_F16, TYPE_BF16, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q5_0, TYPE_Q5_1, TYPE_Q8_0, TYPE_Q4_K, TYPE_Q5_K, TYPE_Q6_K };
@@ -29,16 +30,17 @@ enum WeightType { TYPE_F32, TYPE_F16, TYPE_BF16, TYPE_Q4_0, TYPE_Q4_1, TYPE_Q5_0
 #define BLOCK 32
 
 typedef struct {
-  int32_t type;  // WeightType
+  int32_t layout;  // MatrixLayout
   int32_t rows;
   int32_t width;
   const uint8_t *data;
 } Matrix;
 
-int matrix_layout(int type);
-// Bytes of a whole matrix in its layout (what the host allocates).
-uint32_t matrix_bytes(int type, int rows, int width);
+// What a file's encoding is kept in.
+int matrix_layout(int type, int fast);
+// Bytes of a whole matrix (what the host allocates).
+uint32_t matrix_bytes(int layout, int rows, int width);
 // Puts `rows` rows, as the file encodes them, into place from row `row` on. Any cut into rows gives the same bytes in the end.
-void matrix_repack(const Matrix *m, int row, int rows, const uint8_t *source);
-// out f32 [width]: row `row`, exactly as the file's encoding defines it.
+void matrix_repack(const Matrix *m, int type, int row, int rows, const uint8_t *source);
+// out f32 [width]: row `row`, exactly as the file's encoding defines it; MATRIX_I16 rounds.
 void matrix_row(const Matrix *m, int row, float *out);

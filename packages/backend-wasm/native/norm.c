@@ -37,6 +37,38 @@ void step_rms_norm(const Worker *w, Words words) {
   }
 }
 
+typedef struct {
+  v128_t low, high;
+} Doubles;
+
+INLINE Doubles to_f64(v128_t v) { return (Doubles){wasm_f64x2_promote_low_f32x4(v), wasm_f64x2_promote_low_f32x4(wasm_i64x2_shuffle(v, v, 1, 1))}; }
+INLINE double sum2(v128_t v) { return wasm_f64x2_extract_lane(v, 0) + wasm_f64x2_extract_lane(v, 1); }
+
+static double sum_of(const float *x, int width) {
+  v128_t sum = wasm_f64x2_splat(0);
+  int i = 0;
+  for (; i + 4 <= width; i += 4) {
+    const Doubles v = to_f64(load4(x + i));
+    sum = wasm_f64x2_add(sum, wasm_f64x2_add(v.low, v.high));
+  }
+  double total = sum2(sum);
+  for (; i < width; i++) total += x[i];
+  return total;
+}
+
+// Σ (x − mean)²
+static double squares_of(const float *x, int width, float mean) {
+  v128_t sum = wasm_f64x2_splat(0);
+  int i = 0;
+  for (; i + 4 <= width; i += 4) {
+    const Doubles v = to_f64(wasm_f32x4_sub(load4(x + i), wasm_f32x4_splat(mean)));
+    sum = wasm_f64x2_add(sum, wasm_f64x2_add(wasm_f64x2_mul(v.low, v.low), wasm_f64x2_mul(v.high, v.high)));
+  }
+  double total = sum2(sum);
+  for (; i < width; i++) total += (double)(x[i] - mean) * (x[i] - mean);
+  return total;
+}
+
 // words: rows, x, weight, bias, out, width, eps
 void step_layer_norm(const Worker *w, Words words) {
   const int width = words[5];
@@ -46,11 +78,13 @@ void step_layer_norm(const Worker *w, Words words) {
   for (int r = begin; r < end; r++) {
     const float *x = at(words[1]) + (size_t)r * width;
     float *out = at(words[4]) + (size_t)r * width;
-    double sum = 0, squares = 0;
-    for (int i = 0; i < width; i++) sum += x[i];
-    const float mean = (float)(sum / width);
-    for (int i = 0; i < width; i++) squares += (double)(x[i] - mean) * (x[i] - mean);
-    const float scale = 1.0f / __builtin_sqrtf((float)(squares / width) + eps);
-    for (int i = 0; i < width; i++) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
+    const float mean = (float)(sum_of(x, width) / width);
+    const float scale = 1.0f / __builtin_sqrtf((float)(squares_of(x, width, mean) / width) + eps);
+    int i = 0;
+    for (; i + 4 <= width; i += 4) {
+      const v128_t y = wasm_f32x4_mul(wasm_f32x4_sub(load4(x + i), wasm_f32x4_splat(mean)), wasm_f32x4_splat(scale));
+      store4(out + i, wasm_f32x4_add(wasm_f32x4_mul(y, load4(weight + i)), load4(bias + i)));
+    }
+    for (; i < width; i++) out[i] = (x[i] - mean) * scale * weight[i] + bias[i];
   }
 }

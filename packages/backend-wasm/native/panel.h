@@ -37,7 +37,7 @@ typedef struct {
 
 INLINE DenseTile dense_tile_rows(const Matrix *w, int tile) {
   DenseTile source;
-  for (int r = 0; r < TILE_ROWS; r++) source.rows[r] = w->data + matrix_bytes(w->type, min_int(tile * TILE_ROWS + r, w->rows - 1), w->width);
+  for (int r = 0; r < TILE_ROWS; r++) source.rows[r] = w->data + matrix_bytes(w->layout, min_int(tile * TILE_ROWS + r, w->rows - 1), w->width);
   return source;
 }
 

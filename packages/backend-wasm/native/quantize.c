@@ -1,12 +1,5 @@
 #include "matmul.h"
-
-// Adding 1.5 · 2²³ to a small f32 rounds it to the nearest whole number (ties to even), which is then in the low bits.
-#define ROUNDER 0x1.8p23f
-
-INLINE float max_lane(v128_t v) {
-  v = wasm_f32x4_max(v, wasm_i32x4_shuffle(v, v, 2, 3, 0, 1));
-  return wasm_f32x4_extract_lane(wasm_f32x4_max(v, wasm_i32x4_shuffle(v, v, 1, 0, 3, 2)), 0);
-}
+#include "int16.h"
 
 // Keeps NaN.
 INLINE float largest(const v128_t x[8]) {
@@ -16,12 +9,7 @@ INLINE float largest(const v128_t x[8]) {
 }
 
 // i16x8 of 8 columns.
-INLINE v128_t round8(v128_t low, v128_t high, v128_t inverse) {
-  v128_t rounder = wasm_f32x4_const_splat(ROUNDER);
-  v128_t a = wasm_f32x4_add(wasm_f32x4_mul(low, inverse), rounder);
-  v128_t b = wasm_f32x4_add(wasm_f32x4_mul(high, inverse), rounder);
-  return wasm_i16x8_narrow_i32x4(wasm_i32x4_sub(a, rounder), wasm_i32x4_sub(b, rounder));
-}
+INLINE v128_t round8(v128_t low, v128_t high, v128_t inverse) { return wasm_i16x8_narrow_i32x4(round4(low, inverse), round4(high, inverse)); }
 
 INLINE int sum_lanes(v128_t i16) {
   v128_t v = wasm_i32x4_extadd_pairwise_i16x8(i16);
@@ -62,11 +50,18 @@ static float quantize16(const float *x, int16_t *quants, int32_t *sums) {
   return scale;
 }
 
-void quantize_rows(const float *x, int width, int begin, int end, Quants8 q8, Quants16 q16) {
-  int first = begin * (width / BLOCK), last = end * (width / BLOCK);
+void quantize_rows(const Activations *x, int begin, int end) {
+  const Quants8 q8 = x->q8;
+  const Quants16 q16 = x->q16;
+  int first = begin * (x->width / BLOCK), last = end * (x->width / BLOCK);
   for (int b = first; b < last; b++) {
     size_t c = (size_t)b * BLOCK;
-    if (q8.quants) q8.scales[b] = quantize8(x + c, q8.quants + c, q8.sums + SUMS * b);
-    if (q16.quants) q16.scales[b] = quantize16(x + c, q16.quants + c, q16.sums + SUMS * b);
+    if (q8.quants) q8.scales[b] = quantize8(x->values + c, q8.quants + c, q8.sums + SUMS * b);
+    if (q16.quants) q16.scales[b] = quantize16(x->values + c, q16.quants + c, q16.sums + SUMS * b);
+  }
+  if (!x->packs) return;
+  for (int r = begin; r < end; r++) {
+    uint8_t *pack = x->packs + (size_t)(r / PACK_ROWS) * pack_bytes(PACK_ROWS, pairs_of(x->width));
+    pack_row(MATRIX_F32, (const uint8_t *)(x->values + (size_t)r * x->width), x->width, pack, PACK_ROWS, r % PACK_ROWS);
   }
 }

@@ -1,6 +1,6 @@
 // From the file's blocks into tiles: for each row, its 4 columns of a group go to their place in the tile.
+#include "int16.h"
 #include "matrix.h"
-#include "tile.h"
 
 // Where row `row` of a quantised matrix goes: its tile's first block, and its place in the tile.
 typedef struct {
@@ -170,16 +170,26 @@ static const Encoding encodings[] = {
   [TYPE_Q5_K] = {repack_q5_k, 256, 176}, [TYPE_Q6_K] = {repack_q6_k, 256, 210},
 };
 
-void matrix_repack(const Matrix *m, int row, int rows, const uint8_t *source) {
+static void repack_dense(const Matrix *m, int type, int row, int rows, const uint8_t *source) {
+  const uint32_t tile_bytes = pack_bytes(TILE_ROWS, pairs_of(m->width));
+  for (int r = row; r < row + rows; r++, source += 2 * (size_t)m->width) {
+    uint8_t *pack = (uint8_t *)m->data + r / TILE_ROWS * tile_bytes;
+    if (type == TYPE_F16) pack_row(MATRIX_F16, source, m->width, pack, TILE_ROWS, r % TILE_ROWS);
+    else pack_row(MATRIX_BF16, source, m->width, pack, TILE_ROWS, r % TILE_ROWS);
+  }
+}
+
+void matrix_repack(const Matrix *m, int type, int row, int rows, const uint8_t *source) {
   uint8_t *data = (uint8_t *)m->data;
-  if (!is_quantised(matrix_layout(m->type))) {
-    __builtin_memcpy(data + matrix_bytes(m->type, row, m->width), source, matrix_bytes(m->type, rows, m->width));
+  if (m->layout == MATRIX_I16) return repack_dense(m, type, row, rows, source);
+  if (m->layout < MATRIX_I16) {
+    __builtin_memcpy(data + matrix_bytes(m->layout, row, m->width), source, matrix_bytes(m->layout, rows, m->width));
     return;
   }
-  const Encoding encoding = encodings[m->type];
+  const Encoding encoding = encodings[type];
   int row_bytes = m->width / encoding.values * encoding.bytes;
   for (int r = row; r < row + rows; r++, source += row_bytes) {
-    uint8_t *tile = data + matrix_bytes(m->type, r / TILE_ROWS * TILE_ROWS, m->width);
+    uint8_t *tile = data + matrix_bytes(m->layout, r / TILE_ROWS * TILE_ROWS, m->width);
     encoding.repack(source, m->width, (Place){tile, r % TILE_ROWS});
   }
 }

@@ -4,7 +4,7 @@
 
 static void copy(float *to, const float *from, int width) { __builtin_memcpy(to, from, (size_t)width * 4); }
 
-// words: rows, ids, table (type, rows, width, data), out, scale
+// words: rows, ids, table (layout, rows, width, data), out, scale
 void step_embed(const Worker *w, Words words) {
   const int32_t *ids = (const int32_t *)at(words[1]);
   const Matrix table = {words[2], words[3], words[4], (const uint8_t *)at(words[5])};

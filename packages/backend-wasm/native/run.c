@@ -1,4 +1,5 @@
 // Walks the tape: every thread takes its share of each step and waits at the barriers that the host put between them.
+#include "attention-tiles.h"
 #include "steps.h"
 
 // The section at `at` of the tape: the threads agree whether to go on. Returns 1 to stop. The decision names its section, as thread 0 may
@@ -37,10 +38,10 @@ static void run_tape(Control *c, int thread) {
 }
 
 static void repack(Control *c, int thread) {
-  const Matrix m = {c->matrix_type, c->matrix_rows, c->matrix_width, (const uint8_t *)(uint32_t)c->matrix_data};
+  const Matrix m = {c->matrix_layout, c->matrix_rows, c->matrix_width, (const uint8_t *)(uint32_t)c->matrix_data};
   int begin, end;
   share(c->rows, thread, c->threads, &begin, &end);
-  if (end > begin) matrix_repack(&m, c->row + begin, end - begin, (const uint8_t *)(uint32_t)c->source + (size_t)begin * (uint32_t)c->source_row_bytes);
+  if (end > begin) matrix_repack(&m, c->matrix_type, c->row + begin, end - begin, (const uint8_t *)(uint32_t)c->source + (size_t)begin * (uint32_t)c->source_row_bytes);
 }
 
 // One job, by all threads; the last barrier makes its results everyone's.
@@ -50,8 +51,12 @@ EXPORT(job) void job(Control *c, int thread) {
   barrier(c);
 }
 
-EXPORT(matrix_bytes) uint32_t export_matrix_bytes(int type, int rows, int width) { return matrix_bytes(type, rows, width); }
-EXPORT(matmul_operand) int export_matmul_operand(int type, int dot) { return matmul_operand(type, dot); }
+EXPORT(matrix_layout) int export_matrix_layout(int type, int fast) { return matrix_layout(type, fast); }
+EXPORT(matrix_bytes) uint32_t export_matrix_bytes(int layout, int rows, int width) { return matrix_bytes(layout, rows, width); }
+EXPORT(attention_bytes) uint32_t export_attention_bytes(int fast, int head_dim, int kv_heads, int capacity, int threads) {
+  return attention_bytes(fast, head_dim, kv_heads, capacity, threads);
+}
+EXPORT(matmul_operand) int export_matmul_operand(int layout, int dot) { return matmul_operand(layout, dot); }
 
 #if RELAXED
 // What the relaxed dot does with 0x80 as its 7-bit operand tells which instruction it became: −128 (signed), 128 (unsigned), and with

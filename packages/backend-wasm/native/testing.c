@@ -1,15 +1,17 @@
 // What tests and the kernel bench call; the backend does not.
 #include "matmul.h"
 
-EXPORT(test_matrix_bytes) uint32_t test_matrix_bytes(int type, int rows, int width) { return matrix_bytes(type, rows, width); }
+EXPORT(test_matrix_bytes) uint32_t test_matrix_bytes(int layout, int rows, int width) { return matrix_bytes(layout, rows, width); }
 
-EXPORT(test_repack) void test_repack(const Matrix *m, int row, int rows, const uint8_t *source) { matrix_repack(m, row, rows, source); }
+EXPORT(test_layout) int test_layout(int type, int fast) { return matrix_layout(type, fast); }
+
+EXPORT(test_repack) void test_repack(const Matrix *m, int type, int row, int rows, const uint8_t *source) { matrix_repack(m, type, row, rows, source); }
 
 EXPORT(test_row) void test_row(const Matrix *m, int row, float *out) { matrix_row(m, row, out); }
 
-EXPORT(test_operand) int test_operand(int type, int dot) { return matmul_operand(type, dot); }
+EXPORT(test_operand) int test_operand(int layout, int dot) { return matmul_operand(layout, dot); }
 
-EXPORT(test_quantize) void test_quantize(const Activations *x) { quantize_rows(x->values, x->width, 0, x->rows, x->q8, x->q16); }
+EXPORT(test_quantize) void test_quantize(const Activations *x) { quantize_rows(x, 0, x->rows); }
 
 // out f32 [x->rows, w->rows], `batch` (≤ MATMUL_ROWS) rows of x at a time. dot < 0: exact.
 EXPORT(test_matmul) void test_matmul(const Matrix *w, const Activations *x, float *out, int batch, int dot) {

@@ -12,9 +12,16 @@ export type BuildName = (typeof buildNames)[number]
 export const dotKinds = ['widen', 'pairs', 'quads'] as const
 export type DotKind = (typeof dotKinds)[number]
 
+/** In the order of MatrixLayout in matrix.h. */
+export const layouts = ['f32', 'f16', 'bf16', 'i16', 'q8', 'u5', 'u4', 'u4m', 'u5m', 'u6'] as const
+
+/** In the order of Operand in matmul.h. */
+export const operands = ['values', 'q8', 'q16', 'packs'] as const
+
 export interface Matrix {
   /** Address of the C struct. */
   readonly address: number
+  readonly layout: (typeof layouts)[number]
   readonly data: number
   readonly bytes: number
   readonly type: KernelType
@@ -43,12 +50,13 @@ export interface Kernels {
   /** Zeroed memory, 64-byte aligned; lives until `reset`. */
   allocate(bytes: number): number
   reset(): void
-  matrix(type: KernelType, rows: number, width: number): Matrix
+  /** As `fast` numerics keep it, or as `exact` ones do. */
+  matrix(type: KernelType, rows: number, width: number, fast?: boolean): Matrix
   repack(matrix: Matrix, row: number, rows: number, source: Uint8Array): void
   row(matrix: Matrix, row: number): Float32Array
-  /** Quantises too, where the width allows. */
+  /** In all forms that the width allows. */
   activations(values: Float32Array, rows: number): Activations
-  operand(type: KernelType, dot: DotKind): number
+  operand(type: KernelType, dot: DotKind): (typeof operands)[number]
   /** f32 [x.rows, w.rows] at `out`, `batch` rows of x at a time. */
   matmulInto(out: number, w: Matrix, x: Activations, batch: number, kind: DotKind | 'exact'): void
   matmul(w: Matrix, x: Activations, batch: number, kind: DotKind | 'exact'): Float32Array
@@ -82,16 +90,17 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
     reset() {
       top = start
     },
-    matrix(type, rows, width) {
-      const bytes = call('test_matrix_bytes', weightTypes.indexOf(type), rows, width)
+    matrix(type, rows, width, fast = false) {
+      const layout = call('test_layout', weightTypes.indexOf(type), fast ? 1 : 0)
+      const bytes = call('test_matrix_bytes', layout, rows, width)
       const data = kernels.allocate(bytes)
-      return { address: words([weightTypes.indexOf(type), rows, width, data]), data, bytes, type, rows, width }
+      return { address: words([layout, rows, width, data]), layout: layouts[layout], data, bytes, type, rows, width }
     },
     repack(matrix, row, rows, source) {
       const before = top
       const address = kernels.allocate(source.length)
       new Uint8Array(memory.buffer).set(source, address)
-      call('test_repack', matrix.address, row, rows, address)
+      call('test_repack', matrix.address, weightTypes.indexOf(matrix.type), row, rows, address)
       top = before
     },
     row(matrix, row) {
@@ -106,8 +115,10 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
       const x = kernels.allocate(4 * values.length)
       const [[quants, scales, sums], [quants16, scales16, sums16]] = [form(values.length), form(2 * values.length)]
       new Float32Array(memory.buffer).set(values, x / 4)
-      const address = words([rows, width, x, quants, scales, sums, quants16, scales16, sums16])
-      if (width % 32 === 0) call('test_quantize', address)
+      const blocked = width % 32 === 0
+      const packs = kernels.allocate(Math.ceil(rows / 4) * 16 * (2 * Math.ceil(width / 4) + 1))
+      const address = words([rows, width, x, blocked ? quants : 0, scales, sums, blocked ? quants16 : 0, scales16, sums16, packs])
+      call('test_quantize', address)
       return {
         address,
         rows,
@@ -120,7 +131,7 @@ export function loadKernels(build: BuildName, megabytes: number, directory: URL 
         sums16: new Int32Array(memory.buffer, sums16, 2 * blocks),
       }
     },
-    operand: (type, dot) => call('test_operand', weightTypes.indexOf(type), dotKinds.indexOf(dot)),
+    operand: (type, dot) => operands[call('test_operand', call('test_layout', weightTypes.indexOf(type), 1), dotKinds.indexOf(dot))],
     matmulInto(out, w, x, batch, kind) {
       call('test_matmul', w.address, x.address, out, batch, kind === 'exact' ? -1 : dotKinds.indexOf(kind))
     },

@@ -36,12 +36,12 @@ INLINE v128_t exp4(v128_t x) {
   v128_t r = wasm_f32x4_sub(x, wasm_f32x4_mul(n, wasm_f32x4_splat(0.693359375f)));
   r = wasm_f32x4_sub(r, wasm_f32x4_mul(n, wasm_f32x4_splat(-2.12194440e-4f)));
   v128_t p = wasm_f32x4_splat(1.9875691500e-4f);
-  p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(1.3981999507e-3f));
-  p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(8.3334519073e-3f));
-  p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(4.1665795894e-2f));
-  p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(1.6666665459e-1f));
-  p = wasm_f32x4_add(wasm_f32x4_mul(p, r), wasm_f32x4_splat(5.0000001201e-1f));
-  p = wasm_f32x4_add(wasm_f32x4_add(wasm_f32x4_mul(wasm_f32x4_mul(p, r), r), r), wasm_f32x4_splat(1.0f));
+  p = madd4(p, r, wasm_f32x4_splat(1.3981999507e-3f));
+  p = madd4(p, r, wasm_f32x4_splat(8.3334519073e-3f));
+  p = madd4(p, r, wasm_f32x4_splat(4.1665795894e-2f));
+  p = madd4(p, r, wasm_f32x4_splat(1.6666665459e-1f));
+  p = madd4(p, r, wasm_f32x4_splat(5.0000001201e-1f));
+  p = wasm_f32x4_add(madd4(wasm_f32x4_mul(p, r), r, r), wasm_f32x4_splat(1.0f));
   // 2^n in two factors: n reaches 128
   const v128_t k = wasm_i32x4_trunc_sat_f32x4(n), half = wasm_i32x4_shr(k, 1);
   const v128_t one = wasm_i32x4_splat(127);

@@ -5,6 +5,8 @@
 #include <wasm_simd128.h>
 
 #define EXPORT(name) __attribute__((export_name(#name)))
+// A function of its own: V8 gives a short one all registers, and replaces its first, slow code at the next call (a loop keeps what it began with).
+#define NOINLINE __attribute__((noinline))
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE int min_int(int a, int b) { return a < b ? a : b; }

@@ -17,12 +17,13 @@ export const control = {
   adjusted: 14,
   dot: 15,
   matrixType: 16,
-  matrixRows: 17,
-  matrixWidth: 18,
-  matrixData: 19,
-  row: 20,
-  source: 21,
-  sourceRowBytes: 22,
+  matrixLayout: 17,
+  matrixRows: 18,
+  matrixWidth: 19,
+  matrixData: 20,
+  row: 21,
+  source: 22,
+  sourceRowBytes: 23,
 } as const
 
 export type ControlWord = keyof typeof control

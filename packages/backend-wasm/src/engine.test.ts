@@ -127,6 +127,52 @@ test.each([{ threads: 1 }, { threads: 64 }])('the widest heads that a config may
   expect(worst).toBeLessThan(1e-5)
 })
 
+describe.each(['exact', 'fast'] as const)('attention of many rows, %s', (numerics) => {
+  const [rows, keys, heads, headDim] = [20, 150, 2, 12]
+  const plan = planOf([
+    { name: 'q', role: 'input', dtype: 'f32', shape: [rows, heads * headDim] },
+    { name: 'k', role: 'input', dtype: 'f32', shape: [keys, heads * headDim] },
+    { name: 'v', role: 'input', dtype: 'f32', shape: [keys, heads * headDim] },
+    { name: 'begin', role: 'input', dtype: 'i32', shape: [rows] },
+    { name: 'end', role: 'input', dtype: 'i32', shape: [rows] },
+    { name: 'out', role: 'output', dtype: 'f32', shape: [rows, heads * headDim] },
+  ], [{ op: 'attention', q: 'q', k: 'k', v: 'v', begin: 'begin', end: 'end', out: 'out', headDim, scale: 0.3 }])
+
+  /** change: of one number of q, k or v. */
+  const answer = async (change?: { readonly buffer: 'q' | 'k' | 'v'; readonly at: number; readonly value: number }, qScale = 1): Promise<Float32Array> => {
+    const backend = await wasm({ threads: 2 }).open({ numerics })
+    const { memory, executable } = await bind(backend, plan)
+    const random = createRandom(5)
+    for (const [name, count] of [['q', rows], ['k', keys], ['v', keys]] as const) {
+      const values = randomNormals(random, count * heads * headDim, name === 'q' ? qScale : 1)
+      await memory.write(name, change?.buffer === name ? values.with(change.at, change.value) : values)
+    }
+    await memory.write('begin', new Int32Array(rows))
+    await memory.write('end', new Int32Array(rows).fill(keys))
+    await executable.run({ rows: 1, position: 0 })
+    const out = new Float32Array(rows * heads * headDim)
+    await memory.read('out', out)
+    await backend.dispose()
+    return out
+  }
+
+  test.each([NaN, Infinity])('a %d reaches the result: of a query its row, of a key and of a value all rows', async (value) => {
+    const finite = (out: Float32Array, row: number, column: number): boolean => Number.isFinite(out[row * heads * headDim + column])
+    const query = await answer({ buffer: 'q', at: 7 * heads * headDim + 3, value })
+    expect([finite(query, 7, 3), finite(query, 6, 3), finite(query, 7, headDim)]).toEqual([false, true, true])
+    const key = await answer({ buffer: 'k', at: 140 * heads * headDim + headDim, value: NaN })
+    expect([finite(key, 0, headDim), finite(key, 19, headDim), finite(key, 19, 0)]).toEqual([false, false, true])
+    const values = await answer({ buffer: 'v', at: 5, value })
+    expect([finite(values, 0, 5), finite(values, 19, 5), finite(values, 0, headDim + 5)]).toEqual([false, false, true])
+  })
+
+  test('scores far apart: the best key alone is what remains', async () => {
+    const out = await answer(undefined, 1e4)
+    expect(out.every((value) => Number.isFinite(value))).toBe(true)
+    expect(out.some((value) => Math.abs(value) > 1)).toBe(true) // one value, not a mean of 150
+  })
+})
+
 describe('topK', () => {
   const vocab = 100
   const plan = planOf([

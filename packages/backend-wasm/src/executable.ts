@@ -25,7 +25,11 @@ export function compilePlan(engine: Engine, plan: Plan, memories: readonly Memor
   }
   const { words, sectionStarts } = writeTape(
     plan,
-    { threads: engine.threads, fast, place, operandOf: (encoding) => kernels.matmul_operand(encoding, engine.dot) },
+    {
+      threads: engine.threads, fast, place,
+      operandOf: (layout) => kernels.matmul_operand(layout, engine.dot),
+      attentionBytes: (headDim, kvHeads, capacity) => kernels.attention_bytes(fast ? 1 : 0, headDim, kvHeads, capacity, engine.threads) >>> 0,
+    },
     allocate,
   )
   const tape = allocate(words.byteLength)

@@ -43,7 +43,7 @@ export function wasm(options: WasmOptions = {}): BackendFactory {
           enqueue(() => {
             checkOpen()
             allocateSignal?.throwIfAborted()
-            return allocateMemory(engine, buffers, limits, enqueue)
+            return allocateMemory(engine, buffers, { limits, fast: numerics === 'fast' }, enqueue)
           }),
         compile: (plan, memories, compileSignal) =>
           enqueue(() => {

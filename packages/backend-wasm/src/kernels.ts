@@ -2,9 +2,13 @@
 export interface Kernels {
   /** Does this thread's share of the job in the control block. */
   job(control: number, thread: number): void
-  matrix_bytes(type: number, rows: number, width: number): number
-  /** 0: f32 activations only; 1: i8; 2: i16. */
-  matmul_operand(type: number, dot: number): number
+  /** What matrices of an encoding are kept in: native/matrix.h's MatrixLayout. */
+  matrix_layout(type: number, fast: number): number
+  matrix_bytes(layout: number, rows: number, width: number): number
+  /** Scratch for attention of many rows. Source: native/attention-tiles.c. */
+  attention_bytes(fast: number, headDim: number, kvHeads: number, capacity: number, threads: number): number
+  /** The form of activations that a fast product takes: native/matmul.h's Operand. */
+  matmul_operand(layout: number, dot: number): number
   /** Only in relaxed builds. */
   probe_relaxed_dot?(a: number, b: number): number
   readonly __heap_base: WebAssembly.Global
@@ -21,5 +25,5 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
 }
 
 function isKernels(exports: object): exports is Kernels {
-  return 'job' in exports && 'matrix_bytes' in exports && 'matmul_operand' in exports && '__heap_base' in exports && '__stack_pointer' in exports
+  return 'job' in exports && 'matrix_layout' in exports && 'matrix_bytes' in exports && 'attention_bytes' in exports && 'matmul_operand' in exports && '__heap_base' in exports && '__stack_pointer' in exports
 }

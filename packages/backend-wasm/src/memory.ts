@@ -11,15 +11,22 @@ export interface WasmMemory extends Memory {
   place(name: BufferName): Placed | undefined
 }
 
+export interface MemoryOptions {
+  readonly limits: RowLimits
+  /** Fast numerics keep f16 and bf16 matrices as 16-bit integers. */
+  readonly fast: boolean
+}
+
 /** Buffers in the engine's linear memory: weight matrices in the kernels' layout (native/matrix.h), all else as declared. */
-export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], limits: RowLimits, enqueue: TaskQueue): WasmMemory {
+export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], { limits, fast }: MemoryOptions, enqueue: TaskQueue): WasmMemory {
   const { arena, kernels } = engine
   const placed = new Map<BufferName, Placed>()
   let bytes = 0
   try {
     for (const decl of buffers) {
-      const size = storedBytes(decl, limits)
-      placed.set(decl.name, { decl, offset: arena.allocate(size, decl.name) })
+      const layout = isMatrix(decl) ? kernels.matrix_layout(encodingIndex(decl), fast ? 1 : 0) : undefined
+      const size = storedBytes(decl, layout)
+      placed.set(decl.name, { decl, offset: arena.allocate(size, decl.name), ...(layout !== undefined && { layout }) })
       bytes += size
     }
   } catch (error) {
@@ -27,10 +34,10 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], l
     throw error
   }
 
-  function storedBytes(decl: BufferDecl, bounds: RowLimits): number {
-    if (!isMatrix(decl)) return elementCount(decl, bounds) * 4
-    const [rows, width] = shapeOf(decl, bounds)
-    const bytesOf = (count: number): number => kernels.matrix_bytes(encodingIndex(decl), count, width) >>> 0
+  function storedBytes(decl: BufferDecl, layout: number | undefined): number {
+    if (layout === undefined) return elementCount(decl, limits) * 4
+    const [rows, width] = shapeOf(decl, limits)
+    const bytesOf = (count: number): number => kernels.matrix_bytes(layout, count, width) >>> 0
     // By tiles: the kernels count in 32 bits, and a matrix past 4 GiB has to be told, not to wrap around.
     return Math.floor(rows / TILE_ROWS) * bytesOf(TILE_ROWS) + bytesOf(rows % TILE_ROWS)
   }
@@ -60,7 +67,7 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], l
     write: (name, data, row = 0) =>
       enqueue(async () => {
         const found = find(name)
-        if (isMatrix(found.decl)) return repack(engine, found, asBytes(name, data), row)
+        if (found.layout !== undefined) return repack(engine, found, asBytes(name, data), row)
         if (found.decl.role === 'weight') {
           const values = data.byteLength / 4
           new Uint8Array(view(found, values, row).buffer, view(found, values, row).byteOffset, data.byteLength).set(asBytes(name, data))
@@ -97,9 +104,9 @@ function encodingIndex({ name, dtype }: BufferDecl): number {
 }
 
 /** Puts rows of a file's bytes through the kernels' repacking, in parallel. */
-async function repack(engine: Engine, { decl, offset }: Placed, data: Uint8Array, row: number): Promise<void> {
+async function repack(engine: Engine, { decl, offset, layout }: Placed, data: Uint8Array, row: number): Promise<void> {
   const [rows, width] = decl.shape
-  if (typeof rows !== 'number' || typeof width !== 'number' || !isWeightType(decl.dtype)) throw new GemmaError('internal', `Weight ${decl.name} has a varying shape. Give it a constant one.`)
+  if (typeof rows !== 'number' || typeof width !== 'number' || !isWeightType(decl.dtype) || layout === undefined) throw new GemmaError('internal', `Weight ${decl.name} has a varying shape. Give it a constant one.`)
   const rowBytes = dtypeBytes(decl.dtype, width)
   const count = data.length / rowBytes
   if (!Number.isInteger(count) || !Number.isInteger(row) || row < 0 || row + count > rows) {
@@ -109,7 +116,7 @@ async function repack(engine: Engine, { decl, offset }: Placed, data: Uint8Array
   try {
     new Uint8Array(engine.memory.buffer, staging, data.length).set(data)
     await engine.run({
-      kind: jobKind.repack, matrixType: encodingIndex(decl), matrixRows: rows, matrixWidth: width, matrixData: offset,
+      kind: jobKind.repack, matrixType: encodingIndex(decl), matrixLayout: layout, matrixRows: rows, matrixWidth: width, matrixData: offset,
       row, rows: count, source: staging, sourceRowBytes: rowBytes,
     })
   } finally {

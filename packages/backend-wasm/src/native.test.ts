@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { encodedByteLength } from '@facetjs/core/backend'
 import { createRandom, dequantize, randomNormals, randomWeightBytes } from '@facetjs/core/testing'
 import { type Activations, buildNames, type DotKind, dotKinds, type Kernels, type KernelType } from '../native/testing.ts'
-import { loadKernels, type Matrix, weightTypes } from '../native/testing.ts'
+import { loadKernels, type Matrix, type operands, weightTypes } from '../native/testing.ts'
 
 const blocked = (type: KernelType): boolean => !['f32', 'f16', 'bf16'].includes(type)
 
@@ -12,15 +12,23 @@ interface Weights {
   readonly values: Float32Array
 }
 
-function weightsOf(kernels: Kernels, type: KernelType, rows: number, width: number, encoded: Uint8Array, cuts: readonly number[] = []): Weights {
-  const matrix = kernels.matrix(type, rows, width)
+interface WeightsOptions {
+  /** Rows before which the repacking is cut. */
+  readonly cuts?: readonly number[]
+  /** In the layout of fast numerics; `values` are then what the layout holds. */
+  readonly fast?: boolean
+}
+
+function weightsOf(kernels: Kernels, type: KernelType, rows: number, width: number, encoded: Uint8Array, { cuts = [], fast = false }: WeightsOptions = {}): Weights {
+  const matrix = kernels.matrix(type, rows, width, fast)
   const rowBytes = encodedByteLength(type, width)
   const edges = [0, ...cuts, rows]
   for (let i = 1; i < edges.length; i++) {
     kernels.repack(matrix, edges[i - 1], edges[i] - edges[i - 1], encoded.subarray(edges[i - 1] * rowBytes, edges[i] * rowBytes))
   }
   const values = new Float32Array(rows * width)
-  dequantize(type, encoded, values)
+  if (matrix.layout === 'i16') for (let r = 0; r < rows; r++) values.set(kernels.row(matrix, r), r * width)
+  else dequantize(type, encoded, values)
   return { matrix, values }
 }
 
@@ -66,6 +74,20 @@ function quantized(values: Float32Array, most: 127 | 32767): { readonly quants: 
   return { quants, scales, values: Float64Array.from(quants, (q, i) => q * scales[i >> 5]) }
 }
 
+/** What int16.h says of a row, in f64 but for the f32 scale. */
+function packed(row: Float32Array): { readonly scale: number; readonly values: Float64Array } {
+  const length = Math.sqrt(row.reduce((sum, value) => sum + value ** 2, 0))
+  const scale = Math.fround(Math.max(length / 46_000, row.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / 32_767))
+  const inverse = Math.fround(1 / scale)
+  return { scale, values: Float64Array.from(row, (value) => (scale === 0 ? 0 : nearestEven(Math.fround(value * inverse)) * scale)) }
+}
+
+function packedRows(values: Float32Array, width: number): Float64Array {
+  const out = new Float64Array(values.length)
+  for (let at = 0; at < values.length; at += width) out.set(packed(values.subarray(at, at + width)).values, at)
+  return out
+}
+
 function nearestEven(value: number): number {
   const floor = Math.floor(value)
   if (value - floor !== 0.5) return Math.round(value)
@@ -86,7 +108,7 @@ describe.each(buildNames)('%s', (build) => {
       const [rows, width] = [19, blocked(type) ? 768 : 75]
       const encoded = randomWeightBytes(createRandom(1), type, rows * width, 1)
       const whole = weightsOf(fresh(), type, rows, width, encoded)
-      const cut = weightsOf(kernels, type, rows, width, encoded, [1, 2, 7, 8, 16, 18])
+      const cut = weightsOf(kernels, type, rows, width, encoded, { cuts: [1, 2, 7, 8, 16, 18] })
       for (let r = 0; r < rows; r++) expect(bits(kernels.row(whole.matrix, r))).toEqual(bits(whole.values.slice(r * width, (r + 1) * width)))
       const bytes = (m: Matrix): Uint8Array => new Uint8Array(kernels.memory, m.data, m.bytes)
       expect(Buffer.compare(bytes(cut.matrix), bytes(whole.matrix))).toBe(0)
@@ -107,14 +129,14 @@ describe.each(buildNames)('%s', (build) => {
     })
 
     test.each(dotKinds.flatMap((dot) => [1, 2, 3, 4, 5, 6, 7, 8, 9].map((rows) => ({ dot, rows }))))('fast $dot, $rows rows', ({ dot, rows }) => {
-      for (const width of [256, 768]) {
+      for (const width of blocked(type) ? [256, 768] : [1, 3, 66, 256, 1150]) {
         for (const outWidth of [1, 8, 13]) {
           const random = createRandom(rows + width)
-          const { matrix, values } = weightsOf(fresh(), type, outWidth, width, randomWeightBytes(random, type, outWidth * width, 1))
+          const { matrix, values } = weightsOf(fresh(), type, outWidth, width, randomWeightBytes(random, type, outWidth * width, 1), { fast: true })
           const x = randomNormals(random, rows * width)
           const activations = kernels.activations(x, rows)
           const result = kernels.matmul(matrix, activations, 8, dot)
-          const operand = operandOf(kernels, type, dot, x)
+          const operand = operandOf(kernels, type, dot, x, width)
           expect(nmse(result, product(operand, values, width))).toBeLessThan(1e-12)
           expectRowsAlone(kernels, matrix, activations, dot, result)
         }
@@ -154,7 +176,9 @@ describe.each(buildNames)('%s', (build) => {
     const relaxed = build.startsWith('relaxed')
     for (const type of weightTypes) {
       for (const dot of dotKinds) {
-        expect(kernels.operand(type, dot)).toBe(!blocked(type) ? 0 : relaxed && dot !== 'widen' && type !== 'q8_0' ? 1 : 2)
+        const expected: (typeof operands)[number] =
+          type === 'f32' ? 'values' : !blocked(type) ? 'packs' : relaxed && dot !== 'widen' && type !== 'q8_0' ? 'q8' : 'q16'
+        expect(kernels.operand(type, dot)).toBe(expected)
       }
     }
   })
@@ -183,12 +207,16 @@ describe.each(buildNames)('%s', (build) => {
   })
 
   test('NaN and infinity among the activations reach the result', () => {
-    const { matrix } = weightsOf(fresh(), 'q4_0', 8, 64, randomWeightBytes(createRandom(6), 'q4_0', 8 * 64, 1))
-    for (const value of [NaN, Infinity, -Infinity]) {
-      const x = randomNormals(createRandom(7), 64)
-      x[40] = value
-      for (const kind of [...dotKinds, 'exact'] as const) {
-        expect(kernels.matmul(matrix, kernels.activations(x, 1), 8, kind).every((y) => !Number.isFinite(y))).toBe(true)
+    for (const type of ['q4_0', 'bf16'] as const) {
+      for (const fast of [false, true]) {
+        const { matrix } = weightsOf(fresh(), type, 8, 64, randomWeightBytes(createRandom(6), type, 8 * 64, 1), { fast })
+        for (const value of [NaN, Infinity, -Infinity]) {
+          const x = randomNormals(createRandom(7), 64)
+          x[40] = value
+          for (const kind of fast ? dotKinds : (['exact'] as const)) {
+            expect(kernels.matmul(matrix, kernels.activations(x, 1), 8, kind).every((y) => !Number.isFinite(y))).toBe(true)
+          }
+        }
       }
     }
   })
@@ -196,12 +224,48 @@ describe.each(buildNames)('%s', (build) => {
   test('large and tiny weights and activations', () => {
     for (const type of weightTypes) {
       const random = createRandom(8)
-      const { matrix, values } = weightsOf(fresh(), type, 8, 256, randomWeightBytes(random, type, 8 * 256, 0.1))
+      const encoded = randomWeightBytes(random, type, 8 * 256, 0.1)
+      const { matrix, values } = weightsOf(fresh(), type, 8, 256, encoded)
       const x = Float32Array.from(randomNormals(random, 2 * 256), (value, i) => value * (i % 64 < 32 ? 1e5 : 1e-4))
       const activations = kernels.activations(x, 2)
       expect(nmse(kernels.matmul(matrix, activations, 8, 'exact'), product(x, values, 256))).toBeLessThan(1e-11)
+      const fast = weightsOf(kernels, type, 8, 256, encoded, { fast: true })
       for (const dot of dotKinds) {
-        expect(nmse(kernels.matmul(matrix, activations, 8, dot), product(operandOf(kernels, type, dot, x), values, 256))).toBeLessThan(1e-11)
+        expect(nmse(kernels.matmul(fast.matrix, activations, 8, dot), product(operandOf(kernels, type, dot, x, 256), fast.values, 256))).toBeLessThan(1e-11)
+      }
+    }
+  })
+
+  test.each(['f16', 'bf16'] as const)('%s as 16-bit integers: within half a unit of the row\'s scale, however the repacking is cut', (type) => {
+    const random = createRandom(11)
+    for (const width of [1, 5, 64, 1152, 4304]) {
+      const encoded = randomWeightBytes(random, type, 11 * width, 1)
+      const { matrix, values } = weightsOf(fresh(), type, 11, width, encoded, { fast: true })
+      const cut = weightsOf(kernels, type, 11, width, encoded, { fast: true, cuts: [1, 6, 8] })
+      const bytes = (m: Matrix): Uint8Array => new Uint8Array(kernels.memory, m.data, m.bytes)
+      expect(Buffer.compare(bytes(cut.matrix), bytes(matrix))).toBe(0)
+      const exact = new Float32Array(11 * width)
+      dequantize(type, encoded, exact)
+      for (let at = 0; at < exact.length; at += width) {
+        const { scale } = packed(exact.subarray(at, at + width))
+        for (let c = at; c < at + width; c++) expect(Math.abs(values[c] - exact[c])).toBeLessThanOrEqual(0.501 * scale)
+      }
+    }
+  })
+
+  test('16-bit integers: no product overflows where both rows point the same way, be they flat, spiky or a single number', () => {
+    const shapes = { flat: () => 1, spiky: (c: number) => (c % 97 === 3 ? 50 : 0.01), single: (c: number) => (c === 5 ? 3 : 0), ramp: (c: number) => c / 4 - 8, signs: (c: number) => (c % 2 ? 2 : -2) }
+    for (const width of [8, 1152, 4304, 15360]) {
+      for (const shape of Object.values(shapes)) {
+        const row = Float32Array.from({ length: width }, (_, c) => shape(c))
+        const bits16 = Uint16Array.from(new Uint32Array(row.buffer), (word) => word >>> 16) // bf16, cut off
+        const w = Float32Array.from(new Float32Array(Uint32Array.from(bits16, (word) => word << 16).buffer))
+        const { matrix } = weightsOf(fresh(), 'bf16', 1, width, new Uint8Array(bits16.buffer), { fast: true })
+        const opposite = w.map((value) => -value)
+        const x = Float32Array.from([...w, ...opposite, ...w, ...w, ...opposite]) // 4 rows together, and one alone
+        const length = w.reduce((sum, value) => sum + value ** 2, 0)
+        const result = kernels.matmul(matrix, kernels.activations(x, 5), 8, 'widen')
+        for (const [i, sign] of [1, -1, 1, 1, -1].entries()) expect(Math.abs(result[i] / length - sign)).toBeLessThan(0.01) // equal numbers are rounded alike
       }
     }
   })
@@ -230,9 +294,13 @@ function expectRowsAlone(kernels: Kernels, matrix: Matrix, x: Activations, kind:
 }
 
 /** What a fast product of this kind multiplies by. */
-function operandOf(kernels: Kernels, type: KernelType, dot: DotKind, x: Float32Array): ArrayLike<number> {
-  const form = kernels.operand(type, dot)
-  return form === 0 ? x : quantized(x, form === 1 ? 127 : 32767).values
+function operandOf(kernels: Kernels, type: KernelType, dot: DotKind, x: Float32Array, width: number): ArrayLike<number> {
+  switch (kernels.operand(type, dot)) {
+    case 'values': return x
+    case 'q8': return quantized(x, 127).values
+    case 'q16': return quantized(x, 32767).values
+    case 'packs': return packedRows(x, width)
+  }
 }
 
 /** Sets every byte of the quants; scales stay. */

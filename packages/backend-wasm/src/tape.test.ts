@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { BufferName, Plan, Step } from '@facetjs/core/backend'
 import { kvLayout, textPlan } from '@facetjs/core/inspect'
 import { tinyConfig } from '@facetjs/core/testing'
-import { type Placed, writeTape } from './tape.ts'
+import { operand, type Placed, writeTape } from './tape.ts'
 import { tapeOp } from './tape-ops.ts'
 
 const names = Object.keys(tapeOp)
@@ -12,7 +12,7 @@ function tapeOfLayer(fast: boolean): string[] {
   const plan = textPlan(tinyConfig.text, { name: 'test', limits, kv: kvLayout(tinyConfig.text, 32, 8), kvType: 'f32', weightType: () => 'q8_0' })
   let offset = 64
   const places = new Map<BufferName, Placed>(plan.buffers.map((decl) => [decl.name, { decl, offset: (offset += 64) }]))
-  const { words, sectionStarts } = writeTape(plan, { threads: 2, fast, place: (name) => places.get(name) ?? { decl: plan.buffers[0], offset: 0 }, operandOf: () => 2 }, () => (offset += 64))
+  const { words, sectionStarts } = writeTape(plan, { threads: 2, fast, place: (name) => places.get(name) ?? { decl: plan.buffers[0], offset: 0 }, operandOf: () => operand.q16, attentionBytes: () => 64 }, () => (offset += 64))
   return opsOf(words, sectionStarts[1], sectionStarts[2])
 }
 
@@ -41,6 +41,6 @@ test('steps that share scratch have a barrier between them, though they share no
   const places = new Map<BufferName, Placed>(['begin', 'end', ...buffers].map((name, i) => [name, { decl: { name, role: 'scratch', dtype: 'f32', shape: ['rows', 8] }, offset: 64 * (i + 1) }]))
   const attend = (letter: string): Step => ({ op: 'attention', q: `${letter}.q`, k: `${letter}.k`, v: `${letter}.v`, out: `${letter}.out`, begin: 'begin', end: 'end', headDim: 8, scale: 1 })
   const plan: Plan = { name: 'test', limits: { rows: 1, taken: 0 }, buffers: [], steps: [attend('a'), attend('b')], sections: [{ name: 'all', begin: 0, end: 2 }] }
-  const { words } = writeTape(plan, { threads: 2, fast: false, place: (name) => places.get(name) ?? fail(name), operandOf: () => 0 }, () => 4096)
+  const { words } = writeTape(plan, { threads: 2, fast: false, place: (name) => places.get(name) ?? fail(name), operandOf: () => operand.values, attentionBytes: () => 64 }, () => 4096)
   expect(opsOf(words, 0, words.length)).toEqual(['section', 'attention', 'barrier', 'attention'])
 })

@@ -1,11 +1,12 @@
 import { type BufferDecl, type BufferName, buffersOf, type Plan, shapeOf, type Step, writtenBy } from '@facetjs/core/backend'
-import { encodings } from './encodings.ts'
 import { type TapeOp, tapeOp } from './tape-ops.ts'
 
 /** Where a buffer lies, in bytes from the start of memory. */
 export interface Placed {
   readonly decl: BufferDecl
   readonly offset: number
+  /** Of a weight matrix: native/matrix.h's MatrixLayout. */
+  readonly layout?: number
 }
 
 /** A plan as the kernels walk it. */
@@ -20,15 +21,23 @@ export interface TapeOptions {
   readonly threads: number
   readonly fast: boolean
   readonly place: (name: BufferName) => Placed
-  /** Which form of 8-bit activations a fast product with this encoding takes: none (0), i8 (1), i16 (2). */
-  readonly operandOf: (encoding: number) => number
+  /** Which form of activations a fast product with a matrix of this layout takes: `operand`. */
+  readonly operandOf: (layout: number) => number
+  /** Scratch for attention of many rows. */
+  readonly attentionBytes: (headDim: number, kvHeads: number, capacity: number) => number
   /** Private scratch of this tape, by name: steps that name the same one use it in turn. */
   readonly scratch: (name: string, byteLength: number) => number
 }
 
+/** Source: native/matmul.h's Operand. */
+export const operand = { values: 0, q8: 1, q16: 2, packs: 3 } as const
 /** Values of a block of activations, and the sums kept of each. Source: native/matrix.h, native/matmul.h. */
 const BLOCK = 32
 const BLOCK_SUMS = 2
+/** Rows of a pack of activations. Source: native/int16.h. */
+const PACK_ROWS = 4
+/** Rows from which attention goes in tiles. Source: native/attention-tiles.h. */
+const TILED_ROWS = 16
 /** Rows of a partial result of attention: maximum, sum, four heads. Source: native/attention.c. */
 const PARTIAL_HEADER = 8
 const LANES = 4
@@ -60,13 +69,13 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
       const written = writtenBy(step)
       const read = buffersOf(step).filter((name) => !written.includes(name) || readsItsOutput(step, name))
       const product = productOf(step, options)
-      if (product !== undefined && product.operands.some((operand) => operand > 0) && quantised !== product.x) {
+      if (product !== undefined && product.operands.some((form) => form > 0) && quantised !== product.x) {
         const forms = new Set(readersOf(product.x, steps.slice(i)).flatMap((reader) => [...formsOf(reader, options)]))
         hazards.before([product.x], [QUANTISED], rowsWord(options.place(product.x)))
         emit('quantize', rowsWord(options.place(product.x)), ...activationWords(plan, product.x, forms, options))
         quantised = product.x
       }
-      const usesQuantised = product !== undefined && product.operands.some((operand) => operand > 0)
+      const usesQuantised = product !== undefined && product.operands.some((form) => form > 0)
       const touched = step.op === 'attention' ? [...written, PARTIALS] : written
       hazards.before(usesQuantised ? [...read, QUANTISED] : read, touched, isRowLocal(step) ? rowsWord(options.place(step.out)) : undefined)
       emit(step.op, ...stepWords(step, plan, options))
@@ -139,13 +148,8 @@ function productOf(step: Step, options: TapeOptions): { readonly x: BufferName; 
 const formsOf = (step: Step, options: TapeOptions): ReadonlySet<number> => new Set(productOf(step, options)?.operands)
 
 function operandKind(weight: BufferName, { fast, place, operandOf }: TapeOptions): number {
-  const { decl } = place(weight)
-  const width = decl.shape[1]
-  return fast && typeof width === 'number' && width % BLOCK === 0 ? operandOf(typeIndex(decl)) : 0
-}
-
-function typeIndex(decl: BufferDecl): number {
-  return encodings.findIndex((encoding) => encoding === decl.dtype)
+  const { layout = 0 } = place(weight)
+  return fast ? operandOf(layout) : operand.values
 }
 
 const floatBits = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0]
@@ -163,9 +167,9 @@ function widthOf({ decl }: Placed): number {
 
 const lengthOf = ({ decl }: Placed): number => (typeof decl.shape[0] === 'number' ? decl.shape[0] : 0)
 
-/** Type, rows, width and place of a weight matrix. */
+/** Layout, rows, width and place of a weight matrix. */
 function matrixWords(placed: Placed): number[] {
-  return [typeIndex(placed.decl), lengthOf(placed), widthOf(placed), placed.offset / 16]
+  return [placed.layout ?? 0, lengthOf(placed), widthOf(placed), placed.offset / 16]
 }
 
 function maxRows(plan: Plan, { decl }: Placed): number {
@@ -173,8 +177,8 @@ function maxRows(plan: Plan, { decl }: Placed): number {
 }
 
 /**
- * Width and place of activations, and where their 8-bit and 16-bit forms are (quants, scales, sums each; native/matmul.h): one place for all
- * of a tape, as one is in use at a time. Forms that nobody reads are left out.
+ * Width and place of activations, and where their other forms are (8-bit and 16-bit: quants, scales, sums each; packs; native/matmul.h): one
+ * place for all of a tape, as one is in use at a time. Forms that nobody reads are left out.
  */
 function activationWords(plan: Plan, x: BufferName, forms: ReadonlySet<number>, { place, scratch }: TapeOptions): number[] {
   const placed = place(x)
@@ -184,7 +188,16 @@ function activationWords(plan: Plan, x: BufferName, forms: ReadonlySet<number>, 
   const form = (bits: 8 | 16): number[] => [
     scratch(`quants${bits}`, (rows * width * bits) / 8) / 16, scratch(`scales${bits}`, blocks * 4) / 16, scratch(`sums${bits}`, blocks * BLOCK_SUMS * 4) / 16,
   ]
-  return [width, placed.offset / 16, ...(forms.has(1) ? form(8) : [0, 0, 0]), ...(forms.has(2) ? form(16) : [0, 0, 0])]
+  const packs = (): number => scratch('packs', Math.ceil(rows / PACK_ROWS) * packBytes(PACK_ROWS, width)) / 16
+  return [
+    width, placed.offset / 16, ...(forms.has(operand.q8) ? form(8) : [0, 0, 0]), ...(forms.has(operand.q16) ? form(16) : [0, 0, 0]),
+    forms.has(operand.packs) ? packs() : 0,
+  ]
+}
+
+/** Bytes of a pack of rows of 16-bit integers. Source: native/int16.h. */
+function packBytes(rows: number, width: number): number {
+  return rows * 4 * (2 * Math.ceil(width / 4) + 1)
 }
 
 function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
@@ -226,10 +239,13 @@ function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
     case 'attention': {
       const [q, k] = [place(step.q), place(step.k)]
       const parts = Math.min(64, threads) // native/attention.c holds 64
+      const isTiled = step.probabilities === undefined && maxRows(plan, q) >= TILED_ROWS
+      const tiles = isTiled ? scratch('tiles', options.attentionBytes(step.headDim, widthOf(k) / step.headDim, lengthOf(k))) : 0
       const partials = scratch('partials', 2 * threads * parts * (PARTIAL_HEADER + LANES * step.headDim) * 4)
       return [
         rowsWord(q), at(step.q), at(step.k), at(step.v), at(step.begin), at(step.end), at(step.out),
         step.headDim, widthOf(q) / step.headDim, widthOf(k) / step.headDim, lengthOf(k), floatBits(step.scale), at(step.probabilities), partials / 16, parts,
+        options.fast ? 1 : 0, tiles / 16,
       ]
     }
     case 'topK': {

@@ -145,12 +145,17 @@ describe('facet chat', () => {
     expect(prompt).toBeGreaterThan(4 * 16)
   })
 
-  test('what goes wrong is a note; /reset takes pictures back', async () => {
+  test.each([['', /^facet: Say which picture: /], [' nowhere.png', /^facet: Cannot read nowhere\.png: /]])('/image%s ends a script: it is not to go on without its picture', async (argument, message) => {
+    const { code, stdout, stderr } = await facet(['chat', '--quiet'], `/image${argument}\nDescribe the image.\n`)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(message)
+  })
+
+  test('/reset takes pictures back', async () => {
     const question = 'Count to 5.'
-    const input = `/image\n/image nowhere.png\n/image ${pictureFile('001.png')}\n/reset\n${question}\n/help\n`
+    const input = `/image ${pictureFile('001.png')}\n/reset\n${question}\n/help\n`
     const { code, stdout, stderr } = await facet(['chat', '--temperature', '0'], input)
     expect(stdout).toBe(`${answerOf([question, null])}\n`)
-    expect(stderr).toMatch(/^facet: Say which picture: .*\nfacet: Cannot read nowhere\.png: /)
     expect(stderr).not.toContain(' · images ')
     expect(stderr).toContain('/image FILE ')
     expect(code).toBe(0)
@@ -167,6 +172,11 @@ describe('facet describe', () => {
     expect(seeing.stdout).toContain('(0-3): 4 x SiglipEncoderLayer(')
     expect(seeing.stdout).toContain('2,502,656 (text 1,609,216, vision tower 876,928, projector 16,512)')
     expect(seeing.stdout).toContain('Pictures    16 tokens each, seen as 112 × 112 pixels')
+  })
+
+  test('a released size has no file that --mmproj could belong to', async () => {
+    const outcome = await facet(['describe', '4b', '--mmproj', fileURLToPath(demoModel.mmproj)])
+    expect(outcome).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining('4b names none') })
   })
 })
 

@@ -46,7 +46,7 @@ export async function chat(options: AnswerOptions): Promise<void> {
     } else if (message === '/help') {
       note(help)
     } else if (/^\/image(?:\s|$)/.test(message)) {
-      pictures = [...pictures, ...(await attach(gemma, message.slice('/image'.length), options))]
+      pictures = [...pictures, ...(await attach(gemma, message.slice('/image'.length), options, interactive))]
     } else if (/^\/[a-z]+$/.test(message)) {
       note(`There is no ${message}. /help lists the commands.`)
     } else {
@@ -69,8 +69,8 @@ async function answer(session: Session, content: UserContent, quiet: boolean, in
   }
 }
 
-/** The picture after /image, with a note of what it is; none where there is none, with a note of why. */
-async function attach(gemma: Gemma, argument: string, options: AnswerOptions): Promise<readonly Picture[]> {
+/** The picture after /image, with a note of what it is. In a terminal an error is a note; a script is not to go on without its picture. */
+async function attach(gemma: Gemma, argument: string, options: AnswerOptions, interactive: boolean): Promise<readonly Picture[]> {
   const path = argument.trim().replace(/^(["'])(.+)\1$/, '$2')
   try {
     checkSees(gemma)
@@ -79,7 +79,7 @@ async function attach(gemma: Gemma, argument: string, options: AnswerOptions): P
     note(`${describePicture(picture, gemma)}. It goes with the next message.`)
     return [picture]
   } catch (error) {
-    if (!GemmaError.is(error)) throw error
+    if (!interactive || !GemmaError.is(error)) throw error
     note(`facet: ${error.message}`)
     return []
   }

@@ -2,6 +2,7 @@ import type { GemmaConfig, GemmaSize } from '@facetjs/core'
 import { gemmaSizes } from '@facetjs/core'
 import type { ModuleNode, TensorTypes } from '@facetjs/core/inspect'
 import { countParameters, estimateKv, kvLayout, moduleTree, planBytes, printModuleTree, textPlan, visionPlan } from '@facetjs/core/inspect'
+import { usageError } from '../errors.ts'
 import { formatBytes, formatCount } from '../format.ts'
 import { openCheckpoint } from '../model.ts'
 import type { Storage } from '../storage.ts'
@@ -15,6 +16,7 @@ export interface DescribeOptions {
 
 /** What a model is made of and what it takes to run it: a released size by name, or a checkpoint. */
 export async function describe(target: string, options: DescribeOptions): Promise<void> {
+  if (isGemmaSize(target) && options.mmproj !== undefined) throw usageError(`--mmproj belongs to a GGUF file, and ${target} names none. Give the file's path, or leave --mmproj out.`)
   const description = isGemmaSize(target) ? describeConfig(`Gemma 3 ${target.toUpperCase()}`, gemmaSizes[target], options) : await describeFile(target, options)
   process.stdout.write(`${options.json === true ? JSON.stringify(description, null, 2) : describeText(description)}\n`)
 }

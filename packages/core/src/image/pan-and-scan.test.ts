@@ -45,6 +45,10 @@ test('off by default; never a crop without pixels, nor more than 64', () => {
   expect(panAndScanBoxes(65, 1, { minCropSize: 1, maxCrops: 64 }).at(-1)?.right).toBe(65)
 })
 
+test.each(['null', '0', '1', '""', '"yes"', '[]'])('panAndScan %s is neither on nor off', (json) => {
+  expect(() => countImages(900, 300, JSON.parse(json))).toThrow(/panAndScan is .*\. Pass true, false or/)
+})
+
 test.each<PanAndScanOptions>([{ minCropSize: 0 }, { minCropSize: 2.5 }, { maxCrops: 0 }, { maxCrops: 65 }, { maxCrops: NaN }, { minRatio: 0.5 }, { minRatio: NaN }])('%o is refused', (options) => {
   expect(() => panAndScanBoxes(100, 100, options)).toThrow(GemmaError)
   expect(() => panAndScanBoxes(100, 100, options)).toThrow(/Pan and scan: \w+ is .*\. Pass a/)

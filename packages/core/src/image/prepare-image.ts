@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
+import { GemmaError } from '../errors.ts'
 import type { ImagePixels } from './image-input.ts'
 import { type Box, panAndScanBoxes, type PanAndScanOptions } from './pan-and-scan.ts'
 import { resizeRegion } from './resize.ts'
@@ -40,5 +41,8 @@ export function countImages(width: number, height: number, panAndScan: boolean |
 
 function crops(width: number, height: number, panAndScan: boolean | PanAndScanOptions): Box[] {
   if (panAndScan === false) return []
+  if (panAndScan !== true && (typeof panAndScan !== 'object' || panAndScan === null || Array.isArray(panAndScan))) {
+    throw new GemmaError('invalid-argument', `panAndScan is ${JSON.stringify(panAndScan)}. Pass true, false or { minCropSize, maxCrops, minRatio }.`)
+  }
   return panAndScanBoxes(width, height, panAndScan === true ? {} : panAndScan)
 }

@@ -3,7 +3,7 @@ import type { GemmaConfig } from '../graph/config.ts'
 import type { ImageInput } from '../image/image-input.ts'
 import { type ChatMessage, type ChatTemplate, type ImagePart, renderContinuation } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { generate, resolveOptions } from './generate.ts'
+import { checkImageTokens, generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import type { EncodedImage } from './image-encoder.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
@@ -55,15 +55,18 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
   }
   /** The exchanges before a new question, and its ids. What closes the last answer belongs to the exchange before. */
-  const promptAfter = async (user: ChatMessage, signal?: AbortSignal): Promise<Prompt> => {
+  const promptAfter = async (user: ChatMessage, resolved: GenerateOptions): Promise<Prompt> => {
+    const { signal } = resolved
     const last = exchanges.at(-1)
+    const unread = last === undefined ? [...messages, user] : [user]
+    const parts = imageParts(unread)
+    checkImageTokens(parts.length * (context.config.vision?.mmTokensPerImage ?? 0), model.kv.contextLength, resolved)
     if (last === undefined) {
-      const all = [...messages, user]
-      const encoded = await prompts.encode(template.render(all, { addGenerationPrompt: true }), imageParts(all), signal)
+      const encoded = await prompts.encode(template.render(unread, { addGenerationPrompt: true }), parts, signal)
       const turns = splitExchanges(encoded.ids, tokenizer.controls.startOfTurn)
       return { past: turns.slice(0, -1), prompt: turns[turns.length - 1], images: encoded.images }
     }
-    const { ids, images: added } = await prompts.encode(renderContinuation(template, messages, [user]), imageParts([user]), signal)
+    const { ids, images: added } = await prompts.encode(renderContinuation(template, messages, unread), parts, signal)
     const turn = Math.max(0, ids.indexOf(tokenizer.controls.startOfTurn))
     return { past: [...exchanges.slice(0, -1), [...last, ...ids.slice(0, turn)]], prompt: ids.slice(turn), images: new Map([...images, ...added]) }
   }
@@ -72,7 +75,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     const resolved = resolveOptions(context.defaults, options.defaults, sendOptions)
     resolved.signal?.throwIfAborted()
     const start = performance.now()
-    const { past: before, prompt, images: shown } = await promptAfter(user, resolved.signal)
+    const { past: before, prompt, images: shown } = await promptAfter(user, resolved)
     const imageMs = shown.size > images.size || imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
     opening ??= model.openCache().catch((error: unknown) => {
@@ -191,7 +194,8 @@ export function userContent(content: UserContent): ChatMessage['content'] {
 
 /** A bare picture, which a part of a message is not. (A Blob has a `type` too.) */
 function isImageInput(part: UserContent[number]): part is ImageInput {
-  return typeof part === 'object' && part !== null && (part instanceof Blob || part instanceof Uint8Array || part instanceof ArrayBuffer || 'data' in part)
+  if (typeof part !== 'object' || part === null) return false
+  return part instanceof Blob || part instanceof Uint8Array || part instanceof ArrayBuffer || (!('type' in part) && 'data' in part)
 }
 
 /** Cuts a whole conversation before each question: turns alternate, the user's come first. */

@@ -6,10 +6,10 @@ import type { TextRange, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { isCheckpoint, type ModelInput, openModel } from '../weights/open-model.ts'
 import { createChatSession, imageParts, refuseImages, type SessionContext } from './chat-session.ts'
-import { checkIds, generate, resolveOptions } from './generate.ts'
+import { checkIds, checkImageTokens, generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import { createImageEncoder, type ImageEncoder } from './image-encoder.ts'
-import { cutBetweenImages } from './image-keys.ts'
+import { cutBetweenImages, isImageKey } from './image-keys.ts'
 import { createPromptEncoder, type EncodedPrompt, type PromptEncoder, rowsOf } from './prompt-encoder.ts'
 import { type KvCache, loadTextModel, type TextModel } from './text-model.ts'
 import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, Session } from './types.ts'
@@ -35,8 +35,10 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   const { signal, onProgress } = options
   onProgress?.({ phase: 'open', loaded: 0, total: 1 })
   const checkpoint = await openModel(input, { ...(signal && { signal }), ...(options.mmproj !== undefined && { mmproj: options.mmproj }) })
+  const isOurs = !isCheckpoint(input)
+  /** A file that was read and cannot be closed harms nobody. */
   const close = async (): Promise<void> => {
-    if (!isCheckpoint(input)) await checkpoint.close()
+    if (isOurs) await checkpoint.close().catch(() => {})
   }
   let backend: Backend | undefined
   try {
@@ -70,7 +72,7 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
     return createGemma({ checkpoint, backend, tokenizer, template, model, prompts, images: { encoder, close } })
   } catch (error) {
     await backend?.dispose().catch(() => {}) // the first error is the one to tell
-    await close().catch(() => {})
+    await close()
     throw error
   }
 }
@@ -114,9 +116,11 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
   }
   const context: SessionContext = { model, tokenizer, template, prompts, config, endIds, defaults, open }
   const { bos } = tokenizer.controls
-  const completionPrompt = (prompt: string | readonly number[], { images: parts = [], signal }: CompletionOptions): Promise<EncodedPrompt> => {
+  const completionPrompt = (prompt: string | readonly number[], { images: parts = [] }: CompletionOptions, resolved: GenerateOptions): Promise<EncodedPrompt> => {
+    const { signal } = resolved
     if (!Array.isArray(parts)) throw new GemmaError('invalid-argument', 'images is no list. Give an array of images.')
     const pictures = parts.map((part) => (typeof part === 'object' && part !== null && 'image' in part ? part : { image: part }))
+    checkImageTokens(pictures.length * (config.vision?.mmTokensPerImage ?? 0), model.kv.contextLength, resolved)
     refuseImages(pictures.length === 0 ? [] : [{ role: 'user', content: pictures.map((picture) => ({ type: 'image', ...picture })) }], config)
     if (typeof prompt !== 'string') {
       if (!Array.isArray(prompt)) throw new GemmaError('invalid-argument', 'The prompt is neither a text nor token ids. Give a string or an array of numbers.')
@@ -144,7 +148,7 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
         const resolved = resolveOptions(defaults, rest)
         resolved.signal?.throwIfAborted()
         const start = performance.now()
-        const { ids, images: shown } = await completionPrompt(prompt, options)
+        const { ids, images: shown } = await completionPrompt(prompt, options, resolved)
         const imageMs = shown.size > 0 ? performance.now() - start : 0
         const taken = idle
         idle = undefined // before anything is awaited: another completion may look for it
@@ -208,10 +212,14 @@ function writtenText(text: string, begin: number, places: boolean): TextRange[] 
   return ranges
 }
 
-/** A plain completion's window: its first token (`<bos>`) and the newest half of the context, less the rest of an image. */
-function halve(ids: readonly number[], contextLength: number): readonly number[] {
+/**
+ * A plain completion's window: its first token (`<bos>`) and the newest half of the context, less what is left of an image. Undefined if
+ * that is nothing.
+ */
+function halve(ids: readonly number[], contextLength: number): readonly number[] | undefined {
   const keep = Math.max(1, Math.floor(contextLength / 2))
   let from = Math.max(1, ids.length - keep)
   while (cutBetweenImages(ids, from) !== from) from++
-  return [...ids.slice(0, 1), ...ids.slice(from)]
+  const window = [...ids.slice(0, 1).filter((id) => !isImageKey(id)), ...ids.slice(from)]
+  return window.length === 0 ? undefined : window
 }

@@ -176,10 +176,19 @@ function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[]
   if (prompt.length < contextLength) return [...prompt]
   const shorter = options.whenFull === 'slide' ? makeRoom(prompt) : undefined
   if (shorter !== undefined && shorter.length < contextLength) return [...shorter]
-  throw new GemmaError(
+  throw overflow('The prompt has', prompt.length, contextLength)
+}
+
+/** @throws GemmaError `context-overflow` where images alone do not fit: said before they are decoded, of which each takes memory. */
+export function checkImageTokens(tokens: number, contextLength: number, { whenFull }: GenerateOptions): void {
+  if (tokens >= contextLength && whenFull !== 'slide') throw overflow('The images alone take', tokens, contextLength)
+}
+
+function overflow(what: string, promptTokens: number, contextLength: number): GemmaError {
+  return new GemmaError(
     'context-overflow',
-    `The prompt has ${prompt.length} tokens and the context holds ${contextLength}, one of them for the answer. Load the model with a larger contextLength, shorten the prompt, or pass whenFull: 'slide'.`,
-    { details: { promptTokens: prompt.length, contextLength } },
+    `${what} ${promptTokens} tokens and the context holds ${contextLength}, one of them for the answer. Load the model with a larger contextLength, shorten the prompt, or pass whenFull: 'slide'.`,
+    { details: { promptTokens, contextLength } },
   )
 }
 

@@ -31,24 +31,32 @@ export function createImageEncoder(vision: VisionModel): ImageEncoder {
   const { imageSize, patchSize } = vision.config
   /** By content; least recently used first. */
   const remembered = new Map<string, EncodedImage>()
+  /** By content: these, and those that a session shows. */
+  const living = new Map<string, WeakRef<EncodedImage>>()
   let keys = 0
 
   const recall = (hash: string, rgb: Uint8Array): EncodedImage => {
-    const image = remembered.get(hash) ?? createImage(rgb)
+    const image = living.get(hash)?.deref() ?? createImage(rgb)
     remembered.delete(hash)
     remembered.set(hash, image)
     for (const oldest of remembered.keys()) {
       if (remembered.size <= REMEMBERED_IMAGES) break
       remembered.delete(oldest)
     }
+    for (const [each, reference] of living) if (reference.deref() === undefined) living.delete(each)
+    living.set(hash, new WeakRef(image))
     return image
   }
   const createImage = (rgb: Uint8Array): EncodedImage => {
     const enqueue = createTaskQueue() // two sessions that ask at once get one run
-    let rows: Float32Array | undefined
+    let known: { readonly rgb: Uint8Array } | { readonly rows: Float32Array } = { rgb }
     return {
       key: -++keys,
-      rows: (options = {}) => enqueue(async () => (rows ??= await vision.encode(patchify(normalise(rgb, imageSize), imageSize, patchSize), options))),
+      rows: (options = {}) =>
+        enqueue(async () => {
+          if ('rgb' in known) known = { rows: await vision.encode(patchify(normalise(known.rgb, imageSize), imageSize, patchSize), options) }
+          return known.rows
+        }, options.signal),
     }
   }
 

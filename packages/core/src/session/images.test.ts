@@ -67,7 +67,8 @@ describe.each(['gguf', 'safetensors'] as const)('the demo model through %s', (fo
     if (form === 'safetensors') await model.dispose()
   })
 
-  test.each(rows.map((row) => [row.turns.map(({ question, picture: name }) => (name === null ? question : `${name} ${question}`)).join(' / '), row] as const))('answers as HF does: %s', async (_, row) => {
+  // A quarter of them, which takes in every kind: the WASM backend answers all.
+  test.each(rows.filter((_, i) => i % 4 === 0).map((row) => [row.turns.map(({ question, picture: name }) => (name === null ? question : `${name} ${question}`)).join(' / '), row] as const))('answers as HF does: %s', async (_, row) => {
     const last = row.turns[row.turns.length - 1]
     const messages = row.turns.slice(0, -1).flatMap((turn) => [
       { role: 'user', content: turn.picture === null ? turn.question : [{ type: 'image' as const, image: picture(turn.picture) }, { type: 'text' as const, text: turn.question }] },
@@ -100,7 +101,7 @@ test("prompts of every row are HF's, id for id", async () => {
 const three = [['000.png', 'Describe the image.'], ['011.png', 'What do you see?'], ['022.png', 'Describe the image.']] as const
 
 describe('three images over three turns', () => {
-  test('equal the same conversation in one prompt, in chunks of every size from one image up', async () => {
+  test('equal the same conversation in one prompt, in chunks of one image and more', async () => {
     await using session = gemma.chat()
     const answers: string[] = []
     for (const [name, question] of three) answers.push((await session.send([picture(name), question]).result).text)
@@ -120,8 +121,8 @@ describe('three images over three turns', () => {
     }
     const whole = await logprobsOf(total)
     expect(whole.text).toBe(answers[2])
-    // Bit for bit: the reference sums in one order whatever the chunk. 1 means one image.
-    for (const chunk of [1, 16, 17, 18, 19, 20, 21, 23, 27, 31, 32, 33, 37, 41, 53, 64, 100, total - 1]) expect(await logprobsOf(chunk), `chunk ${chunk}`).toEqual(whole)
+    // Bit for bit: the reference sums in one order whatever the chunk. 1 means one image. (WASM goes through every size.)
+    for (const chunk of [1, 17, 19, 33, 64, total - 1]) expect(await logprobsOf(chunk), `chunk ${chunk}`).toEqual(whole)
   }, 60_000)
 })
 

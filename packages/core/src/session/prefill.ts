@@ -45,9 +45,9 @@ export async function prefill<T>(model: TextModel, cache: KvCache, ids: readonly
         await model.forward(cache, { ...head, ids: rest, take: [rest.length - 1], imageRows, ...(signal && { signal }) })
         onProgress?.(cache.ids.length)
         return use()
-      })
+      }, signal)
     }
-    await model.exclusive(() => model.forward(cache, { ids: rest, take: [], imageRows, ...(signal && { signal }) }))
+    await model.exclusive(() => model.forward(cache, { ids: rest, take: [], imageRows, ...(signal && { signal }) }), signal)
     onProgress?.(cache.ids.length)
   }
 }

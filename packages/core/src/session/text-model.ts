@@ -176,11 +176,11 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
     plan,
     workspace,
     mask,
-    exclusive: (task) =>
+    exclusive: (task, signal) =>
       enqueue(() => {
         if (failure !== undefined) throw failure
         return task()
-      }),
+      }, signal),
     async openCache() {
       const buffers = plan.buffers.filter((buffer) => buffer.role === 'kv')
       const memory = await backend.allocate(buffers, { limits: plan.limits })

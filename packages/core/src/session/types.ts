@@ -27,9 +27,9 @@ export interface LoadOptions {
   readonly prefillChunk?: number
   /**
    * The vision part of a GGUF model. Default: the only mmproj file beside its only model. Its weights are read at the first image;
-   * until then the files stay open.
+   * until then the files stay open. False: read text only.
    */
-  readonly mmproj?: MmprojInput
+  readonly mmproj?: MmprojInput | false
   /** Default `hf`: the newlines around an image merge with those of the text. `google`: they are tokens of their own. */
   readonly imagePrompt?: ImagePromptStyle
   readonly signal?: AbortSignal

@@ -98,7 +98,7 @@ export function createVisionModel(checkpoint: Checkpoint, config: VisionConfig, 
         await workspace.read(visionBuffers.imageRows, rows)
         if (lastHidden !== undefined) await workspace.read(visionBuffers.lastHidden, lastHidden)
         return rows
-      }),
+      }, options.signal),
     dispose: () =>
       enqueue(async () => {
         loaded?.executable.dispose()

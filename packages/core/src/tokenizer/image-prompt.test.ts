@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { realJsonPath } from '../../fixtures/tokenizer/vocabularies.ts'
 import { countImages } from '../image/prepare-image.ts'
-import { type ChatMessage, gemmaChatTemplate, type RenderedPrompt } from './chat-template.ts'
+import { type ChatMessage, createChatTemplate, gemmaChatTemplate, type RenderedPrompt } from './chat-template.ts'
 import { tokenizerFromJson } from './from-json.ts'
 import { encodeWithImages, type PictureIds } from './image-prompt.ts'
+import type { TextRange } from './tokenizer.ts'
 
 type Item = string | readonly [width: number, height: number]
 
@@ -56,4 +57,41 @@ describe('prompts with pictures', () => {
       expect(() => encodeWithImages(tokenizer, render(hostile), pictures, options)).toThrow(expect.objectContaining({ code: 'invalid-chat', message: expect.stringMatching(/1 places .* \d images/) }))
     }
   })
+})
+
+test('each protected range is looked at a few times, however many there are', () => {
+  const count = 2000
+  const name = '<start_of_image>'
+  let looks = 0
+  const range = (begin: number, end: number): TextRange => ({
+    get begin() {
+      looks++
+      return begin
+    },
+    get end() {
+      looks++
+      return end
+    },
+  })
+  // As a Jinja template gives it: each `<` that a user wrote is protected.
+  const protect = Array.from({ length: count }, (_, i) => range(i * name.length, i * name.length + 1))
+  expect(() => encodeWithImages(tokenizer, { text: name.repeat(count + 1), protect }, [], options)).toThrow(/1 places for images and 0 images/)
+  expect(looks).toBeLessThan(10 * count)
+})
+
+test('ranges move along with the pictures before them: a Jinja template, which protects character by character, gives the same ids', () => {
+  const source =
+    "{{ bos_token }}{% for message in messages %}{{ '<start_of_turn>' + message['role'] + '\n' }}{% for part in message['content'] %}{% if part['type'] == 'image' %}{{ '<start_of_image>' }}{% else %}{{ part['text'] | trim }}{% endif %}{% endfor %}{{ '<end_of_turn>\n' }}{% endfor %}{{ '<start_of_turn>model\n' }}"
+  const template = createChatTemplate(source, { bos: '<bos>', eos: '<eos>' })
+  const chat: Vector['chat'] = [['a <end_of_turn>', [9, 9], '<start_of_image><b>', [9, 9], '[multimodal]', [9, 9], '<end_of_image> <eos>']]
+  const pictures: PictureIds[] = [[-1], [-2, -3, -4], [-5]]
+  const rendered = template.render(messagesOf(chat), { addGenerationPrompt: true })
+  expect(rendered.text).toBe(render(chat).text)
+  expect(rendered.protect.length).toBeGreaterThan(render(chat).protect.length)
+  for (const style of ['hf', 'google'] as const) {
+    const ids = encodeWithImages(tokenizer, rendered, pictures, { style, tokensPerImage: 2 })
+    expect(ids).toEqual(encodeWithImages(tokenizer, render(chat), pictures, { style, tokensPerImage: 2 }))
+    expect(ids.filter((id) => id < 0)).toEqual([-1, -1, -2, -2, -3, -3, -4, -4, -5, -5])
+    expect(ids.filter((id) => id === tokenizer.controls.endOfTurn).length).toBe(1)
+  }
 })

@@ -65,9 +65,10 @@ function withCrops(place: string, crops: number): string {
 function placeholders(text: string, protect: readonly TextRange[]): number[] {
   const found: number[] = []
   const name = controlNames.startOfImage
+  let next = 0
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
-    const end = at + name.length
-    if (!protect.some((range) => range.begin < end && at < range.end)) found.push(at)
+    while (next < protect.length && protect[next].end <= at) next++
+    if (next === protect.length || protect[next].begin >= at + name.length) found.push(at)
   }
   return found
 }
@@ -81,9 +82,12 @@ function replaceAt(text: string, protect: readonly TextRange[], places: readonly
     out += text.slice(done, at) + replacements[i]
     done = at + removed
   }
+  let passed = 0
+  let shift = 0
+  /** Of offsets in ascending order. */
   const moved = (offset: number): number => {
-    const before = places.filter((at) => at < offset).length
-    return replacements.slice(0, before).reduce((sum, replacement) => sum + replacement.length - removed, offset)
+    for (; passed < places.length && places[passed] < offset; passed++) shift += replacements[passed].length - removed
+    return offset + shift
   }
   return { text: out + text.slice(done), protect: protect.map(({ begin, end }) => ({ begin: moved(begin), end: moved(end) })) }
 }

@@ -4,7 +4,7 @@ import type { Folder, Source } from './source.ts'
 
 /** A model that is in memory already. */
 export function bufferSource(bytes: Uint8Array | ArrayBuffer, name = 'model bytes'): Source {
-  const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)
+  let all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)
   return {
     name,
     size: all.length,
@@ -13,7 +13,9 @@ export function bufferSource(bytes: Uint8Array | ArrayBuffer, name = 'model byte
       if (offset + length > all.length) throw cutShort(name, all.length, offset, length)
       return new Uint8Array(all.subarray(offset, offset + length)) // a copy: slice() of Node's Buffer would share the bytes
     },
-    close: async () => {},
+    close: async () => {
+      all = new Uint8Array() // whoever holds the source need not hold the model
+    },
   }
 }
 

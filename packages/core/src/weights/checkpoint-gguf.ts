@@ -35,6 +35,11 @@ export async function openGguf(source: Source, { signal, mmproj }: OpenGgufOptio
       const vision = visionConfigFromGguf(header.metadata, mmproj.name)
       const swapped = fcNamesSwapped(header.tensors, vision.hiddenSize)
       for (const [name, tensor] of storedTensors(header.tensors, (each) => canonicalMmprojName(each, swapped), mmproj)) stored.set(name, tensor)
+      const [width] = stored.get('multi_modal_projector.mm_input_projection_weight')?.info.shape ?? []
+      if (width !== undefined && width !== text.hiddenSize) {
+        const fix = 'Pass the mmproj file that belongs to this model (the only one in its folder is taken by itself: put another model\'s elsewhere), or mmproj: false.'
+        throw invalidModel(mmproj.name, `it is of a model with a hidden size of ${width}, and ${source.name} has ${text.hiddenSize}`, { width, hiddenSize: text.hiddenSize }, fix)
+      }
       config = { text, vision }
     }
     const template = metadata.get('tokenizer.chat_template')

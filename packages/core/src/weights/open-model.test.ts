@@ -1,8 +1,9 @@
-import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import process from 'node:process'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { failure } from '../testing/failure.ts'
@@ -191,9 +192,46 @@ describe('a GGUF model and its mmproj', () => {
     expect((await failure(openModel(model, { mmproj: named }))).code).toBe(code)
   })
 
-  test('a safetensors model has its tower in its own files', async () => {
+  test.each(['null', '{}', '5', 'true', '[]'])('%s is no mmproj file', async (json) => {
+    const error = await failure(openModel(model, { mmproj: JSON.parse(json) }))
+    expect(error.code).toBe('invalid-argument')
+    expect(error.message).toMatch(/^This is no mmproj file/)
+  })
+
+  test("another model's is named, with both widths", async () => {
+    const { code, message } = await failure(openModel(gguf, { mmproj }))
+    expect(code).toBe('invalid-model')
+    expect(message).toMatch(/^\S*mmproj-demo-f16\.gguf: .* hidden size of 128,/)
+  })
+
+  test('a safetensors model has its tower in its own files; a checkpoint is open already', async () => {
     const error = await failure(openModel(fixtureFolder, { mmproj }))
     expect(error.code).toBe('invalid-argument')
     expect(error.message).toMatch(/mmproj/)
+    const checkpoint = await openModel(await readFile(model))
+    expect((await failure(openModel(checkpoint, { mmproj }))).message).toMatch(/open already.*mmproj/)
+    await checkpoint.tokenizer() // not closed
+    await checkpoint.close()
+  })
+
+  test('a source in its place is closed once, whatever fails', async () => {
+    for (const input of [fixtureFolder, `${model}.not`, text('GGUF?'), await readFile(mmproj)]) {
+      let closed = 0
+      await failure(openModel(input, { mmproj: { ...bufferSource(await readFile(mmproj)), close: async () => void closed++ } }))
+      expect(closed, String(input).slice(0, 80)).toBe(1)
+    }
+  })
+
+  const mayListAll = process.platform === 'win32' || process.getuid?.() === 0
+  test.skipIf(mayListAll)(`a folder that cannot be listed has none beside the model${mayListAll ? ' (skipped: this user may list any)' : ''}`, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'facet-mmproj-'))
+    try {
+      await writeFile(join(folder, 'a.gguf'), await readFile(model))
+      await chmod(folder, 0o311)
+      expect(await sees(join(folder, 'a.gguf'))).toBe(false)
+    } finally {
+      await chmod(folder, 0o711)
+      await rm(folder, { recursive: true })
+    }
   })
 })

@@ -21,8 +21,8 @@ export type ModelInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source
 export type MmprojInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source
 
 export interface OpenModelOptions extends HttpOptions {
-  /** The vision part of a GGUF model. Default: the only mmproj file beside its only model, where the folder can be listed. */
-  readonly mmproj?: MmprojInput
+  /** The vision part of a GGUF model. Default: the only mmproj file beside its only model, where the folder can be listed. False: none. */
+  readonly mmproj?: MmprojInput | false
 }
 
 /**
@@ -31,10 +31,30 @@ export interface OpenModelOptions extends HttpOptions {
  * @throws GemmaError `invalid-argument` (nothing there), `invalid-model`, `unsupported-model`, `download-failed`; `signal.reason` when aborted.
  */
 export async function openModel(input: ModelInput, options: OpenModelOptions = {}): Promise<Checkpoint> {
-  const checkpoint = await open(input, options)
-  if (options.mmproj === undefined || checkpoint.format === 'gguf') return checkpoint
-  if (!isCheckpoint(input)) await checkpoint.close()
-  throw new GemmaError('invalid-argument', `${checkpoint.name} is a safetensors model, which has its vision tower in its own files. Leave mmproj out.`)
+  const { mmproj } = options
+  if (mmproj === undefined || mmproj === false) return await open(input, options)
+  const tower = isSource(mmproj) ? closedOnce(mmproj) : mmproj
+  try {
+    if (isCheckpoint(input)) throw new GemmaError('invalid-argument', `${input.name} is open already. Pass mmproj to openModel(), where it is opened.`)
+    const checkpoint = await open(input, { ...options, mmproj: tower })
+    if (checkpoint.format === 'gguf') return checkpoint
+    await checkpoint.close()
+    throw new GemmaError('invalid-argument', `${checkpoint.name} is a safetensors model, which has its vision tower in its own files. Leave mmproj out.`)
+  } catch (error) {
+    if (isSource(tower)) await tower.close().catch(() => {}) // the first error is the one to tell
+    throw error
+  }
+}
+
+/** Some failures come before anybody has taken it over, some after it was closed. */
+function closedOnce(source: Source): Source {
+  let closed: Promise<void> | undefined
+  return {
+    name: source.name,
+    size: source.size,
+    read: (offset, length, signal) => source.read(offset, length, signal),
+    close: () => (closed ??= source.close()),
+  }
 }
 
 async function open(input: ModelInput, options: OpenModelOptions): Promise<Checkpoint> {
@@ -163,9 +183,12 @@ async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Ch
 
 /** The mmproj file that was named, or else the one that lies beside a lone model. */
 async function openMmproj(beside: Beside | undefined, { mmproj, signal, ...http }: OpenModelOptions): Promise<Source | undefined> {
+  if (mmproj === false) return undefined
   if (mmproj !== undefined) return await openSource(mmproj, { ...http, ...pick(signal) })
   if (beside === undefined || isMmproj(beside.fileName)) return undefined
-  const ggufs = (await beside.folder.list?.())?.filter(isGguf) ?? []
+  // A folder that may not be listed may still have files that can be read.
+  const names = await beside.folder.list?.().catch(() => undefined)
+  const ggufs = names?.filter(isGguf) ?? []
   const towers = ggufs.filter(isMmproj)
   return towers.length === 1 && ggufs.length === 2 ? await beside.folder.open(towers[0], signal) : undefined
 }
@@ -173,10 +196,17 @@ async function openMmproj(beside: Beside | undefined, { mmproj, signal, ...http 
 async function openSource(input: MmprojInput, options: HttpOptions): Promise<Source> {
   if (input instanceof Blob) return blobSource(input)
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bufferSource(input)
-  if (typeof input === 'object' && 'read' in input) return input
+  if (typeof input !== 'string' && !(input instanceof URL)) {
+    if (isSource(input)) return input
+    throw new GemmaError('invalid-argument', 'This is no mmproj file. Pass its path, an address, a Blob, bytes or a Source.')
+  }
   const address = typeof input === 'string' ? input : input.href
   if (/^https?:/i.test(address)) return await httpSource(parseUrl(address), options)
   return await fileSource(/^file:/i.test(address) ? pathOfFileUrl(parseUrl(address)) : address)
+}
+
+function isSource(input: MmprojInput): input is Source {
+  return typeof input === 'object' && input !== null && 'read' in input && 'size' in input
 }
 
 function isGguf(fileName: string): boolean {

@@ -4,11 +4,12 @@ import { type Connection, createConnection, lostWorker } from './connection.ts'
 import { onceDied } from './life-line.ts'
 import { endPort, type MessagePortLike, openChannel } from './port.ts'
 import type { WorkerModel } from './protocol.ts'
+import { compact } from './remote-calls.ts'
 import { createRemoteGemma } from './remote-gemma.ts'
 
 export interface WorkerLoadOptions extends Omit<LoadOptions, 'backend' | 'mmproj'> {
   /** As `LoadOptions.mmproj`, opened by the worker. */
-  readonly mmproj?: string | URL | Blob | Uint8Array | ArrayBuffer
+  readonly mmproj?: string | URL | Blob | Uint8Array | ArrayBuffer | false
   /** Of the names that the worker gives to `serveGemma`; several are tried in order until one is available. */
   readonly backend: string | readonly string[]
 }
@@ -90,6 +91,5 @@ function modelToSend(model: WorkerModel | URL): WorkerModel {
 
 function fileToSend<T>(file: T | URL): T | string | Uint8Array {
   if (file instanceof URL) return file.href
-  // A view is cloned with all of the buffer behind it.
-  return file instanceof Uint8Array && file.byteLength < file.buffer.byteLength ? new Uint8Array(file) : file
+  return file instanceof Uint8Array ? compact(file) : file
 }

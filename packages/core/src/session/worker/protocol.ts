@@ -11,7 +11,7 @@ export type Id = string
 export type WorkerModel = string | Blob | Uint8Array | ArrayBuffer | ReadonlyMap<string, Blob | Uint8Array>
 
 export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'imagePrompt'> & {
-  readonly mmproj?: string | Blob | Uint8Array | ArrayBuffer
+  readonly mmproj?: string | Blob | Uint8Array | ArrayBuffer | false
 }
 
 export type RemoteGenerateOptions = Omit<CompletionOptions, 'signal'>

@@ -4,7 +4,7 @@ import { createGenerationStream } from '../generation-stream.ts'
 import type { Gemma, GenerationStream, Session } from '../types.ts'
 import type { Connection } from './connection.ts'
 import type { GemmaInfo, Id } from './protocol.ts'
-import { disposeRemote, onPart, splitSignal, withoutSignal } from './remote-calls.ts'
+import { compactPart, disposeRemote, onPart, splitSignal, withoutSignal } from './remote-calls.ts'
 import { createRemoteSession } from './remote-session.ts'
 
 /** The model `id` of the worker, as a `Gemma`. */
@@ -30,7 +30,7 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
       checkOpen()
       const { signal, rest } = splitSignal(options)
       const stream = createGenerationStream(async (emit, stopped) => {
-        const { result } = await connection.ask({ type: 'generate', id: connection.newId(), gemma: id, prompt, options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
+        const { result } = await connection.ask({ type: 'generate', id: connection.newId(), gemma: id, prompt, options: { ...rest, ...(Array.isArray(rest.images) && { images: rest.images.map((image) => compactPart(typeof image === 'object' && image !== null && 'image' in image ? image : { image })) }) } }, 'answered', { signal, stopped, onEvent: onPart(emit) })
         return result
       })
       running.add(stream)

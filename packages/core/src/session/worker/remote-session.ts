@@ -6,7 +6,7 @@ import { createGenerationStream } from '../generation-stream.ts'
 import type { ChatOptions, GenerationStream, Session } from '../types.ts'
 import type { Connection } from './connection.ts'
 import type { Id, SessionState } from './protocol.ts'
-import { disposeRemote, onPart, splitSignal } from './remote-calls.ts'
+import { compactContent, disposeRemote, onPart, splitSignal } from './remote-calls.ts'
 
 export interface RemoteSessionArgs {
   readonly connection: Connection
@@ -45,7 +45,7 @@ export function createRemoteSession({ connection, id, opened, config, options, s
       const { signal = splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
       running = createGenerationStream(async (emit, stopped) => {
         try {
-          const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content, options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
+          const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content: compactContent(user.content), options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
           const [reply] = await Promise.all([asked, opened])
           messages = [...messages, user, reply.session?.answer ?? { role: 'assistant', content: reply.result.text }]
           contextUsage = reply.session?.contextUsage ?? contextUsage

@@ -1,0 +1,73 @@
+import { findGpu, whereToGetIt } from '#platform'
+import { GemmaError } from '@facetjs/core/backend'
+
+export interface WebGpuOptions {
+  /** Where adapters come from. Default: the browser's `navigator.gpu`; in Node the package `webgpu`. */
+  readonly gpu?: GPU
+  readonly powerPreference?: GPUPowerPreference
+  /** Bytes of one binding at most: tables over it are split by rows. Default: what the adapter allows. For tests. */
+  readonly maxBindingBytes?: number
+}
+
+/** An open device, and what plans need to know of it. */
+export interface Device {
+  readonly gpu: GPUDevice
+  /** Kept here because Dawn in Node ends with the object that it came from. */
+  readonly provider: GPU
+  /** For people. */
+  readonly name: string
+  readonly maxBindingBytes: number
+  readonly maxWorkgroups: number
+  /** Settles when the device is gone, but not by `destroy`. */
+  readonly lost: Promise<GemmaError>
+  /** Throws what has gone wrong on the device since it was last asked. */
+  check(): void
+  destroy(): void
+}
+
+/** Storage buffers that the kernels bind at most. */
+const STORAGE_BUFFERS = 8
+
+/** @throws GemmaError `backend-unavailable` */
+export async function openDevice({ gpu: given, powerPreference = 'high-performance', maxBindingBytes = Infinity }: WebGpuOptions): Promise<Device> {
+  const provider = given ?? (await findGpu())
+  if (provider === undefined) throw new GemmaError('backend-unavailable', `There is no WebGPU here. ${whereToGetIt}`)
+  const adapter = await provider.requestAdapter({ powerPreference }).catch(() => null)
+  if (adapter === null) throw new GemmaError('backend-unavailable', `WebGPU is there, but has no adapter: no GPU, or none with a driver that it trusts. ${whereToGetIt}`)
+  const { maxStorageBufferBindingSize, maxBufferSize, maxStorageBuffersPerShaderStage } = adapter.limits
+  if (maxStorageBuffersPerShaderStage < STORAGE_BUFFERS) {
+    throw new GemmaError('backend-unavailable', `This GPU binds ${maxStorageBuffersPerShaderStage} buffers at once, and ${STORAGE_BUFFERS} are needed. Use the WASM backend.`)
+  }
+  const device = await adapter.requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } }).catch((cause: unknown) => {
+    throw new GemmaError('backend-unavailable', `The GPU's driver refused a device (${textOf(cause)}). Close other programs that use the GPU, or use the WASM backend.`, { cause })
+  })
+  let failure: GemmaError | undefined
+  const lost = device.lost.then(async ({ reason, message }) => {
+    if (reason === 'destroyed') await new Promise(() => {}) // by us: nobody is told
+    failure = new GemmaError('device-lost', `The GPU was lost (${message || 'the driver gave no reason'}). Load the model again.`)
+    return failure
+  })
+  device.addEventListener('uncapturederror', ({ error }) => {
+    failure ??=
+      error instanceof Object && error.constructor.name === 'GPUOutOfMemoryError'
+        ? new GemmaError('out-of-memory', `The GPU has no memory left (${error.message}). Use a smaller model or context, or close what else uses it.`)
+        : new GemmaError('internal', `The GPU refused a command (${error.message}). Please report it with the GPU's name.`)
+  })
+  const { vendor, architecture, description } = adapter.info
+  return {
+    gpu: device,
+    provider,
+    name: `WebGPU, ${[description || vendor, architecture].filter((part) => part !== '').join(' ') || 'unnamed GPU'}`,
+    maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize, maxBindingBytes),
+    maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
+    lost,
+    check() {
+      if (failure !== undefined) throw failure
+    },
+    destroy: () => device.destroy(),
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,118 @@
+import { type BufferName, checkRun, type Executable, GemmaError, type Memory, type Plan, type RunArgs, type TaskQueue } from '@facetjs/core/backend'
+import type { Device } from './device.ts'
+import { bufferUsage } from './gpu-flags.ts'
+import { kernelCalls } from './kernels/index.ts'
+import type { KernelCall } from './kernels/kernel.ts'
+import type { GpuMemory, Placed } from './memory.ts'
+import type { Pipelines } from './pipelines.ts'
+
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline
+  readonly bindGroup: GPUBindGroup
+  readonly grid: KernelCall['grid']
+}
+
+/** Runs that are on their way to the device before the next one waits: enough to keep it busy, few enough to stop soon. */
+const RUNS_AHEAD = 2
+/** rows, taken, position, adjusted, negative infinity; uniform buffers come in units of 16 bytes. */
+const PARAMETER_BYTES = 32
+const NEGATIVE_INFINITY = 0xff800000
+
+/** A plan with its pipelines and bind groups made; a run is one pass and one submission, or one a section where it can be aborted. */
+export async function compilePlan(device: Device, pipelines: Pipelines, plan: Plan, memories: readonly Memory[], enqueue: TaskQueue, signal?: AbortSignal): Promise<Executable> {
+  const { gpu } = device
+  const owned: GPUBuffer[] = []
+  const scratches = new Map<string, { size: number; buffer?: GPUBuffer }>()
+  const place = (name: BufferName): Placed => {
+    const memory = memories.find((candidate) => candidate.has(name))
+    const found = memory !== undefined && isGpu(memory) ? memory.place(name) : undefined
+    if (found === undefined) throw new GemmaError('internal', `Plan ${plan.name} needs buffer ${name}, which none of its memories has. Allocate it first.`)
+    return found
+  }
+  const create = (size: number, usage: number, label: string): GPUBuffer => {
+    const buffer = gpu.createBuffer({ label, size, usage })
+    owned.push(buffer)
+    return buffer
+  }
+  const dispose = (): void => {
+    for (const buffer of owned.splice(0)) buffer.destroy()
+  }
+  const parameters = create(PARAMETER_BYTES, bufferUsage.uniform | bufferUsage.copyDst, `parameters of ${plan.name}`)
+  const scratch = (name: string, byteLength: number): GPUBuffer => {
+    // Once per size: a step that needs more gets its own.
+    const known = scratches.get(name)
+    if (known?.buffer !== undefined && known.size >= byteLength) return known.buffer
+    const buffer = create(byteLength, bufferUsage.storage, `${name} of ${plan.name}`)
+    scratches.set(name, { size: byteLength, buffer })
+    return buffer
+  }
+  const sections: Dispatch[][] = []
+  try {
+    const context = { place, limits: plan.limits, maxWorkgroups: device.maxWorkgroups, scratch }
+    const calls = plan.sections.map(({ begin, end }) => plan.steps.slice(begin, end).flatMap((step) => kernelCalls(step, context)))
+    await pipelines.prepare(calls.flat(), signal)
+    for (const section of calls) {
+      sections.push(
+        section.map((call) => {
+          const { label, buffers, grid } = call
+          const pipeline = pipelines.get(call)
+          const entries = [parameters, ...buffers.map(({ buffer }) => buffer)].map((buffer, binding) => ({ binding, resource: { buffer } }))
+          return { pipeline, grid, bindGroup: gpu.createBindGroup({ label, layout: pipeline.getBindGroupLayout(0), entries }) }
+        }),
+      )
+    }
+    device.check()
+  } catch (error) {
+    dispose()
+    throw error
+  }
+
+  const submit = (dispatches: readonly Dispatch[], args: RunArgs): void => {
+    const encoder = gpu.createCommandEncoder()
+    const pass = encoder.beginComputePass()
+    for (const { pipeline, bindGroup, grid } of dispatches) {
+      const [x, y, z] = grid(args)
+      if (x * y * z === 0) continue
+      pass.setPipeline(pipeline)
+      pass.setBindGroup(0, bindGroup)
+      pass.dispatchWorkgroups(x, y, z)
+    }
+    pass.end()
+    gpu.queue.submit([encoder.finish()])
+  }
+  let disposed = false
+  const ahead: Promise<unknown>[] = []
+
+  const run = async (args: RunArgs): Promise<void> => {
+    const { rows, taken = 0, position, adjusted = 0, sections: [begin, end] = [0, plan.sections.length], signal: stop } = args
+    stop?.throwIfAborted()
+    device.check()
+    gpu.queue.writeBuffer(parameters, 0, Uint32Array.of(rows, taken, position, adjusted, NEGATIVE_INFINITY, 0, 0, 0))
+    const chosen = sections.slice(begin, end)
+    // A single row is over before anyone could stop it.
+    for (const part of stop === undefined || rows === 1 ? [chosen.flat()] : chosen) {
+      if (ahead.length >= RUNS_AHEAD) await ahead.shift()
+      stop?.throwIfAborted()
+      submit(part, args)
+      ahead.push(gpu.queue.onSubmittedWorkDone().catch(() => {})) // a lost device is told by what comes next
+    }
+  }
+  return {
+    run: (args) =>
+      enqueue(() => {
+        if (disposed) throw new GemmaError('disposed', `Plan ${plan.name} was disposed of. Compile it again.`)
+        checkRun(plan, args)
+        return run(args)
+      }),
+    dispose() {
+      void enqueue(() => {
+        disposed = true
+        dispose()
+      })
+    },
+  }
+}
+
+function isGpu(memory: Memory): memory is GpuMemory {
+  return 'place' in memory
+}

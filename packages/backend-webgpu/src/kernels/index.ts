@@ -1,0 +1,25 @@
+import type { Step } from '@facetjs/core/backend'
+import { attention } from './attention.ts'
+import type { KernelCall, KernelContext } from './kernel.ts'
+import { gatedLinear, linear } from './linear.ts'
+import { layerNorm, rmsNorm } from './norm.ts'
+import { normRopeStore } from './norm-rope-store.ts'
+import { avgPool, embed, placeRows, takeRows } from './rows.ts'
+import { topK } from './top-k.ts'
+
+/** The dispatches of a step, in order. */
+export function kernelCalls(step: Step, context: KernelContext): readonly KernelCall[] {
+  switch (step.op) {
+    case 'embed': return embed(step, context)
+    case 'placeRows': return placeRows(step, context)
+    case 'rmsNorm': return rmsNorm(step, context)
+    case 'layerNorm': return layerNorm(step, context)
+    case 'linear': return linear(step, context)
+    case 'gatedLinear': return gatedLinear(step, context)
+    case 'normRopeStore': return normRopeStore(step, context)
+    case 'attention': return attention(step, context)
+    case 'avgPool': return avgPool(step, context)
+    case 'takeRows': return takeRows(step, context)
+    case 'topK': return topK(step, context)
+  }
+}
