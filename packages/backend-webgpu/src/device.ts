@@ -42,9 +42,10 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
     throw new GemmaError('backend-unavailable', `The GPU's driver refused a device (${textOf(cause)}). Close other programs that use the GPU, or use the WASM backend.`, { cause })
   })
   let failure: GemmaError | undefined
-  const lost = device.lost.then(async ({ reason, message }) => {
-    if (reason === 'destroyed') await new Promise(() => {}) // by us: nobody is told
-    failure = new GemmaError('device-lost', `The GPU was lost (${message || 'the driver gave no reason'}). Load the model again.`)
+  let isOurs = false
+  const lost = device.lost.then(async ({ message }) => {
+    if (isOurs) await new Promise(() => {}) // nobody is told
+    failure = new GemmaError('device-lost', `The GPU was lost (${message || 'the driver gave no reason'}). Call gemma.recover(), or load the model again.`)
     return failure
   })
   device.addEventListener('uncapturederror', ({ error }) => {
@@ -64,7 +65,10 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
     check() {
       if (failure !== undefined) throw failure
     },
-    destroy: () => device.destroy(),
+    destroy() {
+      isOurs = true
+      device.destroy()
+    },
   }
 }
 

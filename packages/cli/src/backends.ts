@@ -23,11 +23,15 @@ const loaders: Readonly<Record<BackendName, Loader>> = {
     const { wasm } = await import('@facetjs/backend-wasm')
     return wasm(threads === undefined ? {} : { threads })
   },
-  webgpu: notYet('webgpu'),
+  webgpu: async ({ threads }) => {
+    if (threads !== undefined) throw new GemmaError('unsupported', 'The WebGPU backend has no threads to choose. Leave --threads out.')
+    const { webgpu } = await import('@facetjs/backend-webgpu')
+    return webgpu()
+  },
   cuda: notYet('cuda'),
 }
 
-export const backendNames: readonly BackendName[] = ['wasm', 'reference', 'webgpu', 'cuda']
+export const backendNames: readonly BackendName[] = ['wasm', 'webgpu', 'reference', 'cuda']
 
 /** @throws GemmaError `backend-unavailable` where its package is not part of this version. */
 export async function loadBackend(choice: BackendChoice): Promise<BackendFactory> {

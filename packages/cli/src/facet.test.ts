@@ -178,7 +178,7 @@ describe('exit codes', () => {
   test.each([
     ['a model that is not there', ['run', '--model', 'nowhere.gguf', 'Hi']],
     ['a file that is no model', ['describe', 'package.json']],
-    ['a backend that is not there yet', ['run', '--backend', 'webgpu', 'Hi']],
+    ['a backend that is not there yet', ['run', '--backend', 'cuda', 'Hi']],
     ['a hub address', ['run', '--model', 'hf:google/gemma-3-270m', 'Hi']],
     ['threads of one thread', ['trace', '--backend', 'reference', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
     ['an id outside the vocabulary', ['trace', '--ids', '5000', '--out', 'o.safetensors']],
@@ -196,7 +196,7 @@ describe('exit codes', () => {
   })
 
   test('FACET_DEBUG shows where it happened', async () => {
-    const { code, stderr } = await facet(['run', '--backend', 'webgpu', 'Hi'], '', { FACET_DEBUG: '1' })
+    const { code, stderr } = await facet(['run', '--backend', 'cuda', 'Hi'], '', { FACET_DEBUG: '1' })
     expect(stderr).toMatch(/\n {4}at .*backends\.ts/)
     expect(code).toBe(1)
   })

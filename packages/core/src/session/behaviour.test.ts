@@ -121,6 +121,19 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
     })
   })
 
+  test('goes on after recover(), also where nothing was lost', async () => {
+    await using other = await load()
+    await using session = other.chat()
+    await ask(session, questions.slice(0, 2))
+    const phases: string[] = []
+    await other.recover({ onProgress: ({ phase }) => phases.push(phase) })
+    expect(phases).toContain('read')
+    expect(other.device).toEqual(gemma.device)
+    await using untouched = gemma.chat()
+    expect(await ask(session, questions.slice(2, 3))).toEqual((await ask(untouched, questions.slice(0, 3))).slice(2))
+    expect(session.messages).toEqual(untouched.messages)
+  })
+
   describe('a conversation', () => {
     test('computes only new tokens, and equals the same conversation in one prompt', async () => {
       await using session = gemma.chat()

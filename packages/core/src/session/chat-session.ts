@@ -13,11 +13,13 @@ import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, 
 
 /** What a session needs of its Gemma. */
 export interface SessionContext {
-  readonly model: TextModel
+  /** Another one after a recovery, which is waited for. */
+  readonly model: () => Promise<TextModel>
   readonly tokenizer: Tokenizer
   readonly template: ChatTemplate
   readonly prompts: PromptEncoder
   readonly config: GemmaConfig
+  readonly contextLength: number
   readonly endIds: ReadonlySet<number>
   readonly defaults: GenerateOptions
   /** Sessions that end when the model does. */
@@ -42,17 +44,28 @@ interface Prompt {
 
 /** @throws GemmaError `invalid-chat` where `messages` is not a conversation to go on from. */
 export function createChatSession(context: SessionContext, options: ChatOptions, past?: Past): Session {
-  const { model, tokenizer, template, prompts } = context
+  const { tokenizer, template, prompts, contextLength } = context
   let messages: ChatMessage[] = past === undefined ? initialMessages(options, context.config) : [...past.messages]
   /** Empty until the first answer: the whole past is rendered with the first question. */
   let exchanges: Exchange[] = [...(past?.exchanges ?? [])]
   let images = past?.images ?? new Map<ImageKey, EncodedImage>()
-  let opening: Promise<KvCache> | undefined
+  /** Filled at the first answer, and anew after a recovery. */
+  let opened: { readonly model: TextModel; readonly cache: Promise<KvCache> } | undefined
   let running: GenerationStream | undefined
   let disposed = false
 
   const checkOpen = (): void => {
     if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+  }
+  const openCache = async (): Promise<NonNullable<typeof opened>> => {
+    const model = await context.model()
+    if (opened?.model === model) return opened
+    const cache = model.openCache()
+    cache.catch(() => {
+      opened = undefined // the next send may find more memory
+    })
+    opened = { model, cache }
+    return opened
   }
   /** The exchanges before a new question, and its ids. What closes the last answer belongs to the exchange before. */
   const promptAfter = async (user: ChatMessage, resolved: GenerateOptions): Promise<Prompt> => {
@@ -60,7 +73,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     const last = exchanges.at(-1)
     const unread = last === undefined ? [...messages, user] : [user]
     const parts = imageParts(unread)
-    checkImageTokens(parts.length * (context.config.vision?.mmTokensPerImage ?? 0), model.kv.contextLength, resolved)
+    checkImageTokens(parts.length * (context.config.vision?.mmTokensPerImage ?? 0), contextLength, resolved)
     if (last === undefined) {
       const encoded = await prompts.encode(template.render(unread, { addGenerationPrompt: true }), parts, signal)
       const turns = splitExchanges(encoded.ids, tokenizer.controls.startOfTurn)
@@ -78,14 +91,11 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     const { past: before, prompt, images: shown } = await promptAfter(user, resolved)
     const imageMs = shown.size > images.size || imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
-    opening ??= model.openCache().catch((error: unknown) => {
-      opening = undefined // the next send may find more memory
-      throw error
-    })
+    const { model, cache } = await openCache()
     const result = await generate({
       model,
       tokenizer,
-      cache: await opening,
+      cache: await cache,
       prompt: [...kept.flat(), ...prompt],
       imageRows: (key, each) => rowsOf(shown, key, each),
       imageMs,
@@ -95,7 +105,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       stopped,
       makeRoom(ids) {
         const current = ids.slice(kept.reduce((sum, exchange) => sum + exchange.length, 0))
-        const shorter = dropOldest(kept, current.length, model.kv.contextLength, messages[0]?.role === 'system')
+        const shorter = dropOldest(kept, current.length, contextLength, messages[0]?.role === 'system')
         if (shorter === undefined) return undefined
         kept = shorter
         return [...kept.flat(), ...current]
@@ -113,7 +123,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       return messages
     },
     get contextUsage() {
-      return { used: exchanges.reduce((sum, exchange) => sum + exchange.length, 0), total: model.kv.contextLength }
+      return { used: exchanges.reduce((sum, exchange) => sum + exchange.length, 0), total: contextLength }
     },
     send(content, sendOptions = {}) {
       checkOpen()
@@ -140,8 +150,8 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       context.open.delete(session)
       running?.stop()
       await running?.result.catch(() => {})
-      const cache = await opening?.catch(() => undefined)
-      opening = undefined
+      const cache = await opened?.cache.catch(() => undefined)
+      opened = undefined
       cache?.dispose()
     },
     [Symbol.asyncDispose]: () => session.dispose(),

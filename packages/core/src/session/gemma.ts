@@ -1,24 +1,21 @@
-import type { Backend } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
 import { type ChatTemplate, createChatTemplate } from '../tokenizer/chat-template.ts'
 import { controlNames, stockPieceCount } from '../tokenizer/control-tokens.ts'
+import type { ImagePromptStyle } from '../tokenizer/image-prompt.ts'
 import type { TextRange, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { isCheckpoint, type ModelInput, openModel } from '../weights/open-model.ts'
 import { createChatSession, imageParts, refuseImages, type SessionContext } from './chat-session.ts'
 import { checkIds, checkImageTokens, generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
-import { createImageEncoder, type ImageEncoder } from './image-encoder.ts'
+import { createImageEncoder } from './image-encoder.ts'
 import { cutBetweenImages, isImageKey } from './image-keys.ts'
-import { createPromptEncoder, type EncodedPrompt, type PromptEncoder, rowsOf } from './prompt-encoder.ts'
-import { type KvCache, loadTextModel, type TextModel } from './text-model.ts'
+import { type OnDevice, putOnDevice, visionOf } from './on-device.ts'
+import { createPromptEncoder, type EncodedPrompt, rowsOf } from './prompt-encoder.ts'
+import type { KvCache, TextModel } from './text-model.ts'
 import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, Session } from './types.ts'
-import { createVisionModel } from './vision-model.ts'
 
 export type Gemma = GemmaInterface
-
-const DEFAULT_CONTEXT = 8192
-const DEFAULT_CHUNK = 512
 
 /** The entry to everything: `await Gemma.load('model.gguf', { backend: reference() })`. */
 export const Gemma: {
@@ -32,15 +29,10 @@ export const Gemma: {
 
 async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   checkOptions(options)
-  const { signal, onProgress } = options
+  const { onProgress, imagePrompt: style = 'hf' } = options
   onProgress?.({ phase: 'open', loaded: 0, total: 1 })
-  const checkpoint = await openModel(input, { ...(signal && { signal }), ...(options.mmproj !== undefined && { mmproj: options.mmproj }) })
-  const isOurs = !isCheckpoint(input)
-  /** A file that was read and cannot be closed harms nobody. */
-  const close = async (): Promise<void> => {
-    if (isOurs) await checkpoint.close().catch(() => {})
-  }
-  let backend: Backend | undefined
+  const checkpoint = await reopen(input, options)
+  let device: OnDevice | undefined
   try {
     const tokenizer = await checkpoint.tokenizer()
     const template = createChatTemplate(checkpoint.chatTemplate, {
@@ -48,33 +40,22 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
       eos: tokenizer.controls.eos === undefined ? '' : tokenizer.pieceOf(tokenizer.controls.eos),
     })
     onProgress?.({ phase: 'open', loaded: 1, total: 1 })
-    backend = await options.backend.open({ numerics: options.numerics ?? 'fast', ...(signal && { signal }) })
-    const trained = checkpoint.config.text.maxPositionEmbeddings
-    const contextLength = options.contextLength ?? Math.min(trained, DEFAULT_CONTEXT)
-    if (contextLength > trained) {
-      throw new GemmaError('invalid-argument', `contextLength is ${contextLength}, but ${checkpoint.name} was trained on ${trained} positions. Give at most ${trained}.`)
-    }
-    const { vision } = checkpoint.config
-    const model = await loadTextModel(checkpoint, backend, {
-      contextLength,
-      chunk: Math.min(Math.max(options.prefillChunk ?? DEFAULT_CHUNK, vision?.mmTokensPerImage ?? 1), contextLength),
-      allows: (id) => id < tokenizer.size && id !== tokenizer.controls.imageSoftToken,
-      ...(signal && { signal }),
-      ...(onProgress && { onProgress }),
-    })
-    if (vision === undefined) {
-      await close()
-      return createGemma({ checkpoint, backend, tokenizer, template, model, prompts: createPromptEncoder({ tokenizer }) })
-    }
-    const encoder = createImageEncoder(createVisionModel(checkpoint, vision, backend, close))
-    const softTokenId = checkpoint.config.imageTokenId ?? tokenizer.controls.imageSoftToken ?? stockPieceCount
-    const prompts = createPromptEncoder({ tokenizer, images: { encoder, softTokenId, tokensPerImage: vision.mmTokensPerImage, style: options.imagePrompt ?? 'hf' } })
-    return createGemma({ checkpoint, backend, tokenizer, template, model, prompts, images: { encoder, close } })
+    device = await putOnDevice(checkpoint, tokenizer, !isCheckpoint(input), options)
+    return createGemma({ input, options: withoutSignal(options), checkpoint, tokenizer, template, device, style })
   } catch (error) {
-    await backend?.dispose().catch(() => {}) // the first error is the one to tell
-    await close()
+    await device?.dispose().catch(() => {}) // the first error is the one to tell
+    if (!isCheckpoint(input)) await checkpoint.close().catch(() => {})
     throw error
   }
+}
+
+function reopen(input: ModelInput, { signal, mmproj }: LoadOptions): Promise<Checkpoint> {
+  return openModel(input, { ...(signal && { signal }), ...(mmproj !== undefined && { mmproj }) })
+}
+
+/** What a recovery takes over: neither the signal nor the listener of the first load. */
+function withoutSignal({ signal: _, onProgress: __, ...options }: LoadOptions): LoadOptions {
+  return options
 }
 
 function checkOptions(options: LoadOptions | undefined): void {
@@ -92,18 +73,23 @@ function checkOptions(options: LoadOptions | undefined): void {
 }
 
 interface Parts {
+  readonly input: ModelInput
+  readonly options: LoadOptions
   readonly checkpoint: Checkpoint
-  readonly backend: Backend
   readonly tokenizer: Tokenizer
   readonly template: ChatTemplate
-  readonly model: TextModel
-  readonly prompts: PromptEncoder
-  /** Of a model that sees. `close`: the files that the tower is read from. */
-  readonly images?: { readonly encoder: ImageEncoder; readonly close: () => Promise<void> }
+  readonly device: OnDevice
+  readonly style: ImagePromptStyle
 }
 
-function createGemma({ checkpoint, backend, tokenizer, template, model, prompts, images }: Parts): Gemma {
+function createGemma({ input: origin, options: loadOptions, checkpoint, tokenizer, template, style, device: first }: Parts): Gemma {
   const { config } = checkpoint
+  /** Replaced by `recover`. */
+  let device = first
+  const { contextLength } = device.model.kv
+  const encoder = config.vision === undefined ? undefined : createImageEncoder(config.vision, (patches, options) => visionOf(device).encode(patches, options))
+  const softTokenId = config.imageTokenId ?? tokenizer.controls.imageSoftToken ?? stockPieceCount
+  const prompts = createPromptEncoder({ tokenizer, ...(encoder && { images: { encoder, softTokenId, tokensPerImage: config.vision?.mmTokensPerImage ?? 0, style } }) })
   const endIds = new Set([...tokenizer.endIds, ...(checkpoint.generation.eosTokenIds ?? [])])
   const { temperature, topK, topP } = checkpoint.generation
   const defaults: GenerateOptions = { ...(temperature !== undefined && { temperature }), ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
@@ -111,16 +97,34 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
   /** A cache that no completion uses now: the next one may find its prompt's beginning there. */
   let idle: KvCache | undefined
   let disposed: Promise<void> | undefined
+  let recovering: Promise<void> | undefined
+  /** A recovery failed. */
+  let isLost = false
   const checkOpen = (): void => {
     if (disposed !== undefined) throw new GemmaError('disposed', 'This model was disposed of. Load it again with Gemma.load().')
   }
-  const context: SessionContext = { model, tokenizer, template, prompts, config, endIds, defaults, open }
+  const textModel = async (): Promise<TextModel> => {
+    await recovering?.catch(() => {})
+    if (isLost) throw new GemmaError('device-lost', 'The model is on no device since recover() failed. Call recover() again.')
+    return device.model
+  }
+  const context: SessionContext = {
+    model: textModel,
+    tokenizer,
+    template,
+    prompts,
+    config,
+    contextLength,
+    endIds,
+    defaults,
+    open,
+  }
   const { bos } = tokenizer.controls
   const completionPrompt = (prompt: string | readonly number[], { images: parts = [] }: CompletionOptions, resolved: GenerateOptions): Promise<EncodedPrompt> => {
     const { signal } = resolved
     if (!Array.isArray(parts)) throw new GemmaError('invalid-argument', 'images is no list. Give an array of images.')
     const pictures = parts.map((part) => (typeof part === 'object' && part !== null && 'image' in part ? part : { image: part }))
-    checkImageTokens(pictures.length * (config.vision?.mmTokensPerImage ?? 0), model.kv.contextLength, resolved)
+    checkImageTokens(pictures.length * (config.vision?.mmTokensPerImage ?? 0), contextLength, resolved)
     refuseImages(pictures.length === 0 ? [] : [{ role: 'user', content: pictures.map((picture) => ({ type: 'image', ...picture })) }], config)
     if (typeof prompt !== 'string') {
       if (!Array.isArray(prompt)) throw new GemmaError('invalid-argument', 'The prompt is neither a text nor token ids. Give a string or an array of numbers.')
@@ -135,8 +139,11 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
   const gemma: Gemma = {
     name: checkpoint.name,
     config: checkpoint.config,
-    contextLength: model.kv.contextLength,
-    device: { backend: backend.name, device: backend.device, numerics: backend.numerics },
+    contextLength,
+    get device() {
+      const { name, device: description, numerics } = device.backend
+      return { backend: name, device: description, numerics }
+    },
     chat(options = {}) {
       checkOpen()
       return createChatSession(context, options)
@@ -150,6 +157,7 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
         const start = performance.now()
         const { ids, images: shown } = await completionPrompt(prompt, options, resolved)
         const imageMs = shown.size > 0 ? performance.now() - start : 0
+        const model = await textModel()
         const taken = idle
         idle = undefined // before anything is awaited: another completion may look for it
         const cache = taken ?? (await model.openCache())
@@ -165,10 +173,10 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
             endIds,
             emit,
             stopped,
-            makeRoom: (all) => halve(all, model.kv.contextLength),
+            makeRoom: (all) => halve(all, contextLength),
           })
         } finally {
-          if (idle === undefined && disposed === undefined) idle = cache
+          if (idle === undefined && disposed === undefined && model === device.model) idle = cache
           else cache.dispose()
         }
       })
@@ -183,15 +191,37 @@ function createGemma({ checkpoint, backend, tokenizer, template, model, prompts,
       const { ids } = await prompts.encode(template.render(input, { addGenerationPrompt: true }), imageParts(input))
       return ids.length
     },
+    recover(options = {}) {
+      checkOpen()
+      recovering ??= (async () => {
+        idle?.dispose()
+        idle = undefined
+        isLost = true
+        await device.dispose().catch(() => {}) // first: a device without memory needs it back
+        const again = { ...loadOptions, ...options }
+        const opened = await reopen(origin, again)
+        try {
+          if (JSON.stringify(opened.config) !== JSON.stringify(config)) throw new GemmaError('invalid-model', `${opened.name} is another model than was loaded. Load it with Gemma.load().`)
+          device = await putOnDevice(opened, tokenizer, !isCheckpoint(origin), again)
+          isLost = false
+        } catch (error) {
+          if (!isCheckpoint(origin)) await opened.close().catch(() => {})
+          throw error
+        }
+      })().finally(() => {
+        recovering = undefined
+      })
+      return recovering
+    },
     dispose() {
       disposed ??= (async () => {
         for (const stream of running) stream.stop()
         await Promise.all([...open].map((session) => session.dispose()))
         await Promise.allSettled([...running].map((stream) => stream.result))
+        await recovering?.catch(() => {})
         idle?.dispose()
-        await images?.encoder.dispose()
-        await images?.close()
-        await model.dispose()
+        encoder?.forget()
+        await device.dispose()
       })()
       return disposed
     },

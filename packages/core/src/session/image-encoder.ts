@@ -1,3 +1,4 @@
+import type { VisionConfig } from '../graph/config.ts'
 import { decodeImage } from '../image/decode-image.ts'
 import { normalise, patchify } from '../image/normalise.ts'
 import { prepareImage } from '../image/prepare-image.ts'
@@ -24,11 +25,11 @@ export interface ImageEncoder {
    * @throws GemmaError `invalid-image`; `unsupported` where nothing can decode the file
    */
   open(part: Omit<ImagePart, 'type'>, signal?: AbortSignal): Promise<[EncodedImage, ...EncodedImage[]]>
-  dispose(): Promise<void>
+  /** Lets go of what no session shows. */
+  forget(): void
 }
 
-export function createImageEncoder(vision: VisionModel): ImageEncoder {
-  const { imageSize, patchSize } = vision.config
+export function createImageEncoder({ imageSize, patchSize }: VisionConfig, encode: VisionModel['encode']): ImageEncoder {
   /** By content; least recently used first. */
   const remembered = new Map<string, EncodedImage>()
   /** By content: these, and those that a session shows. */
@@ -54,7 +55,7 @@ export function createImageEncoder(vision: VisionModel): ImageEncoder {
       key: -++keys,
       rows: (options = {}) =>
         enqueue(async () => {
-          if ('rgb' in known) known = { rows: await vision.encode(patchify(normalise(known.rgb, imageSize), imageSize, patchSize), options) }
+          if ('rgb' in known) known = { rows: await encode(patchify(normalise(known.rgb, imageSize), imageSize, patchSize), options) }
           return known.rows
         }, options.signal),
     }
@@ -67,9 +68,8 @@ export function createImageEncoder(vision: VisionModel): ImageEncoder {
       const [whole, ...crops] = prepareImage(pixels, { imageSize, panAndScan }).map(({ hash, rgb }) => recall(hash, rgb))
       return [whole, ...crops]
     },
-    async dispose() {
+    forget() {
       remembered.clear()
-      await vision.dispose()
     },
   }
 }

@@ -169,6 +169,12 @@ export interface Gemma {
   generate(prompt: string | readonly number[], options?: CompletionOptions): GenerationStream
   /** Tokens that a text, or a whole conversation with its template and its images, takes. */
   countTokens(input: string | readonly ChatMessage[]): Promise<number>
+  /**
+   * After `device-lost` or `out-of-memory`: opens the device again and puts the model back on it, from where it was loaded. Sessions go on
+   * with the same tokens. What is being answered meanwhile fails.
+   * @throws GemmaError as `Gemma.load`; it may then be tried again.
+   */
+  recover(options?: Pick<LoadOptions, 'signal' | 'onProgress'>): Promise<void>
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -24,6 +24,7 @@ export type Request =
   | { readonly type: 'send'; readonly id: Id; readonly session: Id; readonly content: UserContent; readonly options: RemoteGenerateOptions }
   | { readonly type: 'generate'; readonly id: Id; readonly gemma: Id; readonly prompt: string | readonly number[]; readonly options: RemoteGenerateOptions }
   | { readonly type: 'countTokens'; readonly id: Id; readonly gemma: Id; readonly input: string | readonly ChatMessage[] }
+  | { readonly type: 'recover'; readonly id: Id; readonly gemma: Id }
   | { readonly type: 'dispose'; readonly id: Id; readonly target: Id }
   | { readonly type: 'abort'; readonly target: Id }
   | { readonly type: 'stop'; readonly target: Id }
@@ -46,6 +47,7 @@ export type Reply =
   /** Of a session: also what it appended to its messages after the question, and its context now. */
   | { readonly type: 'answered'; readonly id: Id; readonly result: GenerationResult; readonly session?: { readonly answer: ChatMessage; readonly contextUsage: ContextUsage } }
   | { readonly type: 'counted'; readonly id: Id; readonly tokens: number }
+  | { readonly type: 'recovered'; readonly id: Id; readonly device: DeviceInfo }
   | { readonly type: 'disposed'; readonly id: Id }
   | { readonly type: 'failed'; readonly id: Id; readonly error: ErrorData }
   /** Nothing will be answered any more. */
@@ -72,6 +74,7 @@ const requestShapes: Shapes<Request> = {
   send: { id: isText, session: isText, content: isAnything, options: isObject },
   generate: { id: isText, gemma: isText, prompt: isAnything, options: isObject },
   countTokens: { id: isText, gemma: isText, input: isAnything },
+  recover: { id: isText, gemma: isText },
   dispose: { id: isText, target: isText },
   abort: { target: isText },
   stop: { target: isText },
@@ -84,6 +87,7 @@ const replyShapes: Shapes<Reply> = {
   session: { id: isText, state: isObject },
   answered: { id: isText, result: isObject, session: (value) => value === undefined || isObject(value) },
   counted: { id: isText, tokens: isCount },
+  recovered: { id: isText, device: isObject },
   disposed: { id: isText },
   failed: { id: isText, error: isObject },
   lost: { why: isText },

@@ -2,7 +2,7 @@ import { GemmaError } from '../../errors.ts'
 import { initialMessages } from '../chat-session.ts'
 import { createGenerationStream } from '../generation-stream.ts'
 import type { Gemma, GenerationStream, Session } from '../types.ts'
-import type { Connection } from './connection.ts'
+import type { AskOptions, Connection } from './connection.ts'
 import type { GemmaInfo, Id } from './protocol.ts'
 import { compactPart, disposeRemote, onPart, splitSignal, withoutSignal } from './remote-calls.ts'
 import { createRemoteSession } from './remote-session.ts'
@@ -12,6 +12,7 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
   const open = new Set<Session>()
   const running = new Set<GenerationStream>()
   let disposed: Promise<void> | undefined
+  let { device } = info
   const checkOpen = (): void => {
     if (disposed !== undefined) throw new GemmaError('disposed', 'This model was disposed of. Load it again with client.load().')
     if (GemmaError.is(connection.ended, 'disposed')) throw connection.ended
@@ -19,6 +20,9 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
 
   const gemma: Gemma = {
     ...info,
+    get device() {
+      return device
+    },
     chat(options = {}) {
       checkOpen()
       const messages = initialMessages(options, info.config)
@@ -41,6 +45,14 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
       checkOpen()
       const { tokens } = await connection.ask({ type: 'countTokens', id: connection.newId(), gemma: id, input }, 'counted')
       return tokens
+    },
+    async recover({ signal, onProgress } = {}) {
+      checkOpen()
+      const onEvent: AskOptions['onEvent'] = (event) => {
+        if (event.type === 'progress') onProgress?.(event.progress)
+      }
+      const recovered = await connection.ask({ type: 'recover', id: connection.newId(), gemma: id }, 'recovered', { signal, onEvent })
+      device = recovered.device
     },
     dispose() {
       disposed ??= (async () => {

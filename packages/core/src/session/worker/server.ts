@@ -112,6 +112,11 @@ export function createServer({ backends, post }: ServerOptions): Server {
       }
       case 'countTokens':
         return post({ type: 'counted', id, tokens: await gemmaOf(request.gemma).countTokens(request.input) })
+      case 'recover': {
+        const gemma = gemmaOf(request.gemma)
+        await gemma.recover({ signal: call.abort.signal, onProgress: (progress) => post({ type: 'progress', id, progress }) })
+        return post({ type: 'recovered', id, device: gemma.device })
+      }
       case 'dispose':
         await dispose(request.target)
         return post({ type: 'disposed', id })
