@@ -2,12 +2,15 @@
 //   --subject "webgpu exact"   one column alone (several times for several); all by default, but for the slow reference
 //   --full                     the real Gemma 3 270M as well: 20 prompts × 64 tokens and 256 rows of a long text
 //   --prompts N --tokens N --rows N --pictures N   less or more of it
+import { spawn } from 'node:child_process'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
-import { createOracle, measure } from './conformance/measure.ts'
+import { createOracle } from '../packages/core/src/testing/index.ts'
+import { type Measurement, measure } from './conformance/measure.ts'
 import { readResults, renderReport, writeResults } from './conformance/report.ts'
 import { subjects } from './conformance/subjects.ts'
 import { fetchModel } from './model-fetch.ts'
+import { softwareVulkan } from './software-vulkan.ts'
 
 const { values } = parseArgs({
   options: {
@@ -17,20 +20,39 @@ const { values } = parseArgs({
     tokens: { type: 'string', default: '64' },
     rows: { type: 'string', default: '256' },
     pictures: { type: 'string', default: '76' },
+    measure: { type: 'string' },
   },
 })
 
 const wanted = subjects.filter(({ name }) => values.subject?.includes(name) ?? name !== 'reference exact')
 if (wanted.length === 0) throw new Error(`There is no subject ${values.subject?.join(', ')}. Choose among: ${subjects.map(({ name }) => name).join(', ')}.`)
 
-const real = values.full ? { model: await fetchModel(), prompts: Number(values.prompts), tokens: Number(values.tokens), rows: Number(values.rows) } : undefined
-const oracle = createOracle()
-for (const subject of wanted) {
-  const found = await measure(subject, { oracle, pictures: Number(values.pictures), say: (line) => console.error(line), ...(real !== undefined && { real }) })
-  const known = readResults()
-  // What was not measured this time stays as it was.
-  writeResults({ ...known, [subject.name]: { ...known[subject.name], ...found } })
-  for (const problem of found.problems) console.error(problem)
-  if (found.problems.length > 0) process.exitCode = 1
+/** Each subject is measured by a process of its own: what one device does to it does not touch the others. */
+function measureApart(name: string): Promise<Measurement> {
+  return new Promise((resolve, reject) => {
+    const args = ['--conditions=@facetjs/source', ...process.argv.slice(1), '--measure', name]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...softwareVulkan() } })
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString()
+    })
+    child.on('close', (code) => (code === 0 ? resolve(JSON.parse(out)) : reject(new Error(`${name}: ended with ${code}`))))
+  })
 }
-console.log(renderReport(readResults()))
+
+const measured = subjects.find(({ name }) => name === values.measure)
+if (measured === undefined) {
+  for (const { name } of wanted) {
+    const found = await measureApart(name)
+    const known = readResults()
+    // What was not measured this time stays as it was.
+    writeResults({ ...known, [name]: { ...known[name], ...found } })
+    for (const problem of found.problems) console.error(problem)
+    if (found.problems.length > 0) process.exitCode = 1
+  }
+  console.log(renderReport(readResults()))
+} else {
+  const real = values.full ? { model: await fetchModel(), prompts: Number(values.prompts), tokens: Number(values.tokens), rows: Number(values.rows) } : undefined
+  const found = await measure(measured, { oracle: createOracle(), pictures: Number(values.pictures), say: (line) => console.error(line), ...(real !== undefined && { real }) })
+  console.log(JSON.stringify(found))
+}

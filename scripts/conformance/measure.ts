@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type BackendFactory, Gemma, openModel } from '../../packages/core/src/index.ts'
 import { readSafetensors, trace } from '../../packages/core/src/inspect.ts'
-import { checkCase, compareRows, conformanceCases, createOracle, type Oracle, type RowAgreement, tensorDifferences } from '../../packages/core/src/testing/index.ts'
+import { checkCase, compareRows, conformanceCases, type Oracle, type RowAgreement, tensorDifferences } from '../../packages/core/src/testing/index.ts'
 import type { Subject } from './subjects.ts'
 
 const fixtures = new URL('../../packages/core/fixtures/', import.meta.url)
@@ -158,5 +158,3 @@ async function agreeReal({ numerics }: Subject, factory: BackendFactory, { model
     await checkpoint.close()
   }
 }
-
-export { createOracle }

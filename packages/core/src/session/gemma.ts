@@ -41,7 +41,7 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
     })
     onProgress?.({ phase: 'open', loaded: 1, total: 1 })
     device = await putOnDevice(checkpoint, tokenizer, !isCheckpoint(input), options)
-    return createGemma({ input, options: withoutSignal(options), checkpoint, tokenizer, template, device, style })
+    return createGemma({ origin: originOf(input, options), checkpoint, tokenizer, template, device, style })
   } catch (error) {
     await device?.dispose().catch(() => {}) // the first error is the one to tell
     if (!isCheckpoint(input)) await checkpoint.close().catch(() => {})
@@ -53,9 +53,16 @@ function reopen(input: ModelInput, { signal, mmproj }: LoadOptions): Promise<Che
   return openModel(input, { ...(signal && { signal }), ...(mmproj !== undefined && { mmproj }) })
 }
 
-/** What a recovery takes over: neither the signal nor the listener of the first load. */
-function withoutSignal({ signal: _, onProgress: __, ...options }: LoadOptions): LoadOptions {
-  return options
+/** From where a recovery loads again, and how. */
+interface Origin {
+  readonly input: ModelInput
+  readonly options: LoadOptions
+}
+
+/** Undefined for bytes, which are not kept: the model would be in memory twice. */
+function originOf(input: ModelInput, { signal: _, onProgress: __, ...options }: LoadOptions): Origin | undefined {
+  const isBytes = [input, options.mmproj].some((each) => each instanceof Uint8Array || each instanceof ArrayBuffer)
+  return isBytes ? undefined : { input, options }
 }
 
 function checkOptions(options: LoadOptions | undefined): void {
@@ -73,8 +80,7 @@ function checkOptions(options: LoadOptions | undefined): void {
 }
 
 interface Parts {
-  readonly input: ModelInput
-  readonly options: LoadOptions
+  readonly origin: Origin | undefined
   readonly checkpoint: Checkpoint
   readonly tokenizer: Tokenizer
   readonly template: ChatTemplate
@@ -82,7 +88,7 @@ interface Parts {
   readonly style: ImagePromptStyle
 }
 
-function createGemma({ input: origin, options: loadOptions, checkpoint, tokenizer, template, style, device: first }: Parts): Gemma {
+function createGemma({ origin, checkpoint, tokenizer, template, style, device: first }: Parts): Gemma {
   const { config } = checkpoint
   /** Replaced by `recover`. */
   let device = first
@@ -194,18 +200,19 @@ function createGemma({ input: origin, options: loadOptions, checkpoint, tokenize
     recover(options = {}) {
       checkOpen()
       recovering ??= (async () => {
+        if (origin === undefined) throw new GemmaError('invalid-argument', 'This model was loaded from bytes, which are not kept. Load it again with Gemma.load(), from a Blob or a path if recover() is wanted.')
         idle?.dispose()
         idle = undefined
         isLost = true
         await device.dispose().catch(() => {}) // first: a device without memory needs it back
-        const again = { ...loadOptions, ...options }
-        const opened = await reopen(origin, again)
+        const again = { ...origin.options, ...options }
+        const opened = await reopen(origin.input, again)
         try {
           if (JSON.stringify(opened.config) !== JSON.stringify(config)) throw new GemmaError('invalid-model', `${opened.name} is another model than was loaded. Load it with Gemma.load().`)
-          device = await putOnDevice(opened, tokenizer, !isCheckpoint(origin), again)
+          device = await putOnDevice(opened, tokenizer, !isCheckpoint(origin.input), again)
           isLost = false
         } catch (error) {
-          if (!isCheckpoint(origin)) await opened.close().catch(() => {})
+          if (!isCheckpoint(origin.input)) await opened.close().catch(() => {})
           throw error
         }
       })().finally(() => {

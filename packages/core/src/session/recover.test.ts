@@ -122,3 +122,9 @@ test('a recovery that fails says so, and may be tried again', async () => {
   expect(device.opened).toEqual({ count: 2, disposed: 2 })
   expect((await failure((async () => gemma.recover())())).code).toBe('disposed')
 })
+
+test('a model loaded from bytes, which are not kept, says so', async () => {
+  await using gemma = await Gemma.load(readFileSync(demo), { backend: reference() })
+  expect(await failure(gemma.recover())).toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(/bytes.*Load it again/) })
+  expect((await gemma.chat().send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
+})

@@ -172,7 +172,7 @@ export interface Gemma {
   /**
    * After `device-lost` or `out-of-memory`: opens the device again and puts the model back on it, from where it was loaded. Sessions go on
    * with the same tokens. What is being answered meanwhile fails.
-   * @throws GemmaError as `Gemma.load`; it may then be tried again.
+   * @throws GemmaError as `Gemma.load`, and it may then be tried again; `invalid-argument` for a model loaded from bytes, which are not kept.
    */
   recover(options?: Pick<LoadOptions, 'signal' | 'onProgress'>): Promise<void>
   dispose(): Promise<void>
