@@ -4,7 +4,7 @@ import { GemmaError } from '@facetjs/core/backend'
 const ALIGNMENT = 64
 const PAGE = 65536
 /** What a wasm32 memory can hold. */
-const MAX_BYTES = 4 * 2 ** 30
+export const MAX_BYTES: number = 4 * 2 ** 30
 
 /** Hands out zeroed stretches of one linear memory. */
 export interface Arena {

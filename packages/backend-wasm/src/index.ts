@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts'
 import { compilePlan } from './executable.ts'
 import type { Build } from './kernels.ts'
 import { createLocalEngine } from './local-engine.ts'
-import { allocateMemory } from './memory.ts'
+import { allocateMemory, estimateBytes } from './memory.ts'
 import { createThreadedEngine } from './threaded-engine.ts'
 
 export interface WasmOptions {
@@ -45,6 +45,10 @@ export function wasm(options: WasmOptions = {}): BackendFactory {
             allocateSignal?.throwIfAborted()
             return allocateMemory(engine, buffers, { limits, fast: numerics === 'fast' }, enqueue)
           }),
+        estimate(buffers, { limits }) {
+          checkOpen()
+          return estimateBytes(engine, buffers, { limits, fast: numerics === 'fast' })
+        },
         compile: (plan, memories, compileSignal) =>
           enqueue(() => {
             checkOpen()

@@ -1,4 +1,5 @@
 import { type BufferData, type BufferDecl, type BufferName, checkSameType, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { MAX_BYTES } from './arena.ts'
 import { jobKind } from './control.ts'
 import { encodings } from './encodings.ts'
 import type { Engine } from './engine.ts'
@@ -17,15 +18,35 @@ export interface MemoryOptions {
   readonly fast: boolean
 }
 
+/** How a buffer is kept: weight matrices have a layout. Bytes. */
+function storedForm({ kernels }: Engine, decl: BufferDecl, { limits, fast }: MemoryOptions): { readonly layout: number | undefined; readonly size: number } {
+  if (!isMatrix(decl)) return { layout: undefined, size: elementCount(decl, limits) * 4 }
+  const layout = kernels.matrix_layout(encodingIndex(decl), fast ? 1 : 0)
+  const [rows, width] = shapeOf(decl, limits)
+  const bytesOf = (count: number): number => kernels.matrix_bytes(layout, count, width) >>> 0
+  // By tiles: the kernels count in 32 bits, and a matrix past 4 GiB has to be told, not to wrap around.
+  return { layout, size: Math.floor(rows / TILE_ROWS) * bytesOf(TILE_ROWS) + bytesOf(rows % TILE_ROWS) }
+}
+
+/** @throws GemmaError `out-of-memory` where that is more than is left of the 4 GiB */
+export function estimateBytes(engine: Engine, buffers: readonly BufferDecl[], options: MemoryOptions): number {
+  const bytes = buffers.reduce((sum, decl) => sum + storedForm(engine, decl, options).size, 0)
+  const left = MAX_BYTES - engine.arena.used
+  if (bytes > left) {
+    const gib = (count: number): string => (count / 2 ** 30).toFixed(2)
+    throw new GemmaError('out-of-memory', `This takes ${gib(bytes)} GiB, and WebAssembly's memory has ${gib(left)} of its 4 GiB left. Use a smaller model, an encoding with fewer bits, a shorter contextLength, or another backend.`, { details: { bytes } })
+  }
+  return bytes
+}
+
 /** Buffers in the engine's linear memory: weight matrices in the kernels' layout (native/matrix.h), all else as declared. */
 export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], { limits, fast }: MemoryOptions, enqueue: TaskQueue): WasmMemory {
-  const { arena, kernels } = engine
+  const { arena } = engine
   const placed = new Map<BufferName, Placed>()
   let bytes = 0
   try {
     for (const decl of buffers) {
-      const layout = isMatrix(decl) ? kernels.matrix_layout(encodingIndex(decl), fast ? 1 : 0) : undefined
-      const size = storedBytes(decl, layout)
+      const { layout, size } = storedForm(engine, decl, { limits, fast })
       placed.set(decl.name, { decl, offset: arena.allocate(size, decl.name), ...(layout !== undefined && { layout }) })
       bytes += size
     }
@@ -34,13 +55,6 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], {
     throw error
   }
 
-  function storedBytes(decl: BufferDecl, layout: number | undefined): number {
-    if (layout === undefined) return elementCount(decl, limits) * 4
-    const [rows, width] = shapeOf(decl, limits)
-    const bytesOf = (count: number): number => kernels.matrix_bytes(layout, count, width) >>> 0
-    // By tiles: the kernels count in 32 bits, and a matrix past 4 GiB has to be told, not to wrap around.
-    return Math.floor(rows / TILE_ROWS) * bytesOf(TILE_ROWS) + bytesOf(rows % TILE_ROWS)
-  }
   const find = (name: BufferName): Placed => {
     const found = placed.get(name)
     if (found === undefined) throw new GemmaError('internal', `This memory has no buffer ${name}. Allocate it first.`)

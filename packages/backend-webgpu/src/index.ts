@@ -1,7 +1,7 @@
 import { type Backend, type BackendFactory, createTaskQueue, GemmaError } from '@facetjs/core/backend'
 import { openDevice, type WebGpuOptions } from './device.ts'
 import { compilePlan } from './executable.ts'
-import { allocateMemory } from './memory.ts'
+import { allocateMemory, estimateBytes } from './memory.ts'
 import { createPipelines } from './pipelines.ts'
 
 export type { WebGpuOptions } from './device.ts'
@@ -32,6 +32,10 @@ export function webgpu(options: WebGpuOptions = {}): BackendFactory {
             allocateSignal?.throwIfAborted()
             return allocateMemory(device, buffers, limits, enqueue)
           }),
+        estimate(buffers, { limits }) {
+          checkOpen()
+          return estimateBytes(device, buffers, limits)
+        },
         compile: (plan, memories, compileSignal) =>
           enqueue(() => {
             checkOpen()

@@ -24,9 +24,34 @@ export interface GpuMemory extends Memory {
 /** Bytes that may be on their way to the device before a write waits for it: what a tab holds of a model, whatever its size. */
 const IN_FLIGHT_BYTES = 32 * 2 ** 20
 
+/**
+ * How many bytes the buffers take. Matrices are split where they have to be; anything else has to fit a binding.
+ * @throws GemmaError `out-of-memory`
+ */
+export function estimateBytes({ maxBindingBytes }: Device, buffers: readonly BufferDecl[], limits: RowLimits): number {
+  return buffers.reduce((sum, decl) => {
+    const { rows, rowBytes } = rowsOf(decl, limits)
+    const indivisible = isMatrix(decl) ? rowBytes : rows * rowBytes
+    if (indivisible > maxBindingBytes) {
+      const fix = decl.role === 'kv' ? 'Give a shorter contextLength, numerics: \'fast\', or use the WASM backend.' : 'Use another backend.'
+      throw new GemmaError('out-of-memory', `Buffer ${decl.name} would have ${indivisible} bytes, and this GPU binds ${maxBindingBytes} at once. ${fix}`, { details: { bytes: indivisible } })
+    }
+    return sum + rows * rowBytes
+  }, 0)
+}
+
+/** Rows of a buffer, and bytes of one; of what is no matrix, the whole is a row. */
+function rowsOf(decl: BufferDecl, limits: RowLimits): { readonly rows: number; readonly rowBytes: number } {
+  if (!isMatrix(decl)) return { rows: 1, rowBytes: plainBytes(decl, limits) }
+  const [rows, width] = shapeOf(decl, limits)
+  const { quantWords, scaleWords } = weightLayout(decl.dtype, width)
+  return { rows, rowBytes: (quantWords + scaleWords) * 4 }
+}
+
 /** @throws GemmaError `out-of-memory` */
 export async function allocateMemory(device: Device, buffers: readonly BufferDecl[], limits: RowLimits, enqueue: TaskQueue): Promise<GpuMemory> {
   const { gpu } = device
+  estimateBytes(device, buffers, limits) // tells what cannot be
   const placed = new Map<BufferName, Placed>()
   let bytes = 0
   const create = (size: number, label: string): GPUBuffer => {
@@ -55,9 +80,8 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
   function placeMatrix(decl: BufferDecl): Placed {
     const [rows, width] = shapeOf(decl, limits)
     const layout = weightLayout(decl.dtype, width)
-    const rowBytes = (layout.quantWords + layout.scaleWords) * 4
+    const { rowBytes } = rowsOf(decl, limits)
     const perShard = Math.floor(device.maxBindingBytes / rowBytes)
-    if (perShard < 1) throw new GemmaError('out-of-memory', `One row of ${decl.name} has ${rowBytes} bytes, and this GPU binds ${device.maxBindingBytes} at most. Use the WASM backend.`)
     const shards: Shard[] = []
     for (let first = 0; first < rows; first += perShard) {
       const count = Math.min(perShard, rows - first)

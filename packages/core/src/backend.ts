@@ -158,6 +158,11 @@ export interface Backend {
   /** Settles when the device is gone (never on a healthy one). */
   readonly lost: Promise<GemmaError>
   allocate(buffers: readonly BufferDecl[], options: AllocateOptions): Promise<Memory>
+  /**
+   * Bytes that `allocate` would take, taking none: asked before anything is downloaded.
+   * @throws GemmaError `out-of-memory` where a buffer is larger than any can be here, or all of them together are
+   */
+  estimate(buffers: readonly BufferDecl[], options: AllocateOptions): number
   /** Binds each buffer of the plan to the first memory that has it (row limits there may be larger). */
   compile(plan: Plan, memories: readonly Memory[], signal?: AbortSignal): Promise<Executable>
   dispose(): Promise<void>

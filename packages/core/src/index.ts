@@ -18,6 +18,7 @@ export type {
   GenerationStream,
   LoadOptions,
   LoadProgress,
+  MemoryEstimate,
   Session,
   StreamPart,
   Timings,

@@ -1,5 +1,6 @@
 import type { Backend, BackendFactory } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
+import { elementCount } from '../graph/memory-plan.ts'
 import { createTaskQueue } from '../task-queue.ts'
 import { compilePlan } from './executable.ts'
 import { allocateMemory } from './memory.ts'
@@ -29,6 +30,7 @@ export function reference(): BackendFactory {
           options.signal?.throwIfAborted()
           return allocateMemory(buffers, options.limits, enqueue)
         },
+        estimate: (buffers, { limits }) => buffers.reduce((sum, decl) => sum + elementCount(decl, limits) * 4, 0),
         async compile(plan, memories, compileSignal) {
           checkOpen()
           compileSignal?.throwIfAborted()

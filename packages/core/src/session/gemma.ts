@@ -6,6 +6,7 @@ import type { TextRange, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { isCheckpoint, type ModelInput, openModel } from '../weights/open-model.ts'
 import { createChatSession, imageParts, refuseImages, type SessionContext } from './chat-session.ts'
+import { estimate } from './estimate.ts'
 import { checkIds, checkImageTokens, generate, resolveOptions } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import { createImageEncoder } from './image-encoder.ts'
@@ -13,7 +14,7 @@ import { cutBetweenImages, isImageKey } from './image-keys.ts'
 import { type OnDevice, putOnDevice, visionOf } from './on-device.ts'
 import { createPromptEncoder, type EncodedPrompt, rowsOf } from './prompt-encoder.ts'
 import type { KvCache, TextModel } from './text-model.ts'
-import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, Session } from './types.ts'
+import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, MemoryEstimate, Session } from './types.ts'
 
 export type Gemma = GemmaInterface
 
@@ -25,7 +26,18 @@ export const Gemma: {
    * `invalid-argument`; the signal's reason when aborted. Nothing stays allocated then.
    */
   load(model: ModelInput, options: LoadOptions): Promise<Gemma>
-} = { load }
+  /**
+   * What `load` would take of the device, from the model's headers alone: no weight is read.
+   * @throws GemmaError as `load`; `out-of-memory` where the device cannot hold it, as far as it tells
+   */
+  estimate(model: ModelInput, options: LoadOptions): Promise<MemoryEstimate>
+} = {
+  load,
+  async estimate(model, options) {
+    checkOptions(options)
+    return await estimate(model, options)
+  },
+}
 
 async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   checkOptions(options)

@@ -19,6 +19,14 @@ export interface OnDevice {
   dispose(): Promise<void>
 }
 
+/** Context and rows per run of a model with these options. @throws GemmaError `invalid-argument` for a context beyond what it was trained on */
+export function runLimits({ name, config: { text, vision } }: Checkpoint, { contextLength: asked, prefillChunk = DEFAULT_CHUNK }: Pick<LoadOptions, 'contextLength' | 'prefillChunk'>): { readonly contextLength: number; readonly chunk: number } {
+  const trained = text.maxPositionEmbeddings
+  const contextLength = asked ?? Math.min(trained, DEFAULT_CONTEXT)
+  if (contextLength > trained) throw new GemmaError('invalid-argument', `contextLength is ${contextLength}, but ${name} was trained on ${trained} positions. Give at most ${trained}.`)
+  return { contextLength, chunk: Math.min(Math.max(prefillChunk, vision?.mmTokensPerImage ?? 1), contextLength) }
+}
+
 /**
  * Opens the backend and puts the text model on it; the tower follows at the first image, and until then the files stay open.
  * @param isOurs the checkpoint is closed when it is not read any more
@@ -26,21 +34,15 @@ export interface OnDevice {
  */
 export async function putOnDevice(checkpoint: Checkpoint, tokenizer: Tokenizer, isOurs: boolean, options: LoadOptions): Promise<OnDevice> {
   const { signal, onProgress } = options
-  const { vision: visionConfig, text } = checkpoint.config
-  const trained = text.maxPositionEmbeddings
-  const contextLength = options.contextLength ?? Math.min(trained, DEFAULT_CONTEXT)
+  const { vision: visionConfig } = checkpoint.config
   /** A file that was read and cannot be closed harms nobody. */
   const close = async (): Promise<void> => {
     if (isOurs) await checkpoint.close().catch(() => {})
   }
   const backend = await options.backend.open({ numerics: options.numerics ?? 'fast', ...(signal && { signal }) })
   try {
-    if (contextLength > trained) {
-      throw new GemmaError('invalid-argument', `contextLength is ${contextLength}, but ${checkpoint.name} was trained on ${trained} positions. Give at most ${trained}.`)
-    }
     const model = await loadTextModel(checkpoint, backend, {
-      contextLength,
-      chunk: Math.min(Math.max(options.prefillChunk ?? DEFAULT_CHUNK, visionConfig?.mmTokensPerImage ?? 1), contextLength),
+      ...runLimits(checkpoint, options),
       allows: (id) => id < tokenizer.size && id !== tokenizer.controls.imageSoftToken,
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),

@@ -1,4 +1,4 @@
-import type { Backend, BufferDecl, Executable, Memory, Plan, WeightType } from '../backend.ts'
+import type { Backend, BufferDecl, Executable, Memory, Plan, RowLimits, WeightType } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
 import type { TextConfig } from '../graph/config.ts'
 import { type KvLayout, kvLayout } from '../graph/kv-layout.ts'
@@ -70,15 +70,32 @@ export interface TextModelOptions {
   readonly onProgress?: (progress: LoadProgress) => void
 }
 
-export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
-  const { signal } = options
+export interface TextPlans {
+  readonly kv: KvLayout
+  readonly limits: RowLimits
+  readonly prefill: Plan
+  readonly decode: Plan
+  /** The prefill plan takes image rows. */
+  readonly images: boolean
+}
+
+/** @throws GemmaError `invalid-model` where the checkpoint lacks a tensor */
+export function textPlans(checkpoint: Checkpoint, kvType: Backend['kvType'], options: Pick<TextModelOptions, 'contextLength' | 'chunk' | 'taken'>): TextPlans {
   const config = checkpoint.config.text
   const kv = kvLayout(config, options.contextLength, options.chunk)
   const limits = { rows: options.chunk, taken: options.taken ?? 1 }
   const weightType = (name: string): WeightType => tensorOf(checkpoint, name).type
   const images = checkpoint.config.vision !== undefined
-  const plan = textPlan(config, { name: 'prefill', limits, kv, kvType: backend.kvType, weightType, images })
-  const decodePlan = textPlan(config, { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType: backend.kvType, weightType })
+  const prefill = textPlan(config, { name: 'prefill', limits, kv, kvType, weightType, images })
+  const decode = textPlan(config, { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType, weightType })
+  return { kv, limits, prefill, decode, images }
+}
+
+export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
+  const { signal } = options
+  const config = checkpoint.config.text
+  const { kv, limits, prefill: plan, decode: decodePlan, images } = textPlans(checkpoint, backend.kvType, options)
+  backend.estimate(plan.buffers, { limits }) // weights, workspace and one session: refused before gigabytes have been read
 
   const byRole = (...roles: BufferDecl['role'][]): BufferDecl[] => plan.buffers.filter((buffer) => roles.includes(buffer.role))
   const allocated: Memory[] = []

@@ -159,6 +159,17 @@ export interface DeviceInfo {
   readonly numerics: Numerics
 }
 
+/** Bytes on the device. */
+export interface MemoryEstimate {
+  readonly weights: number
+  /** Shared by all sessions. */
+  readonly workspace: number
+  /** Keys and values of each session that is answered from. */
+  readonly session: number
+  /** Tower, projector and their workspace, from the first image on; 0 for models that read text only. */
+  readonly vision: number
+}
+
 export interface Gemma {
   readonly name: string
   readonly config: GemmaConfig

@@ -1,5 +1,6 @@
 import type { Backend, BufferDecl, Plan } from '../backend.ts'
 import { createPlanBuilder } from '../graph/plan-builder.ts'
+import { blockLayouts, isWeightType } from '../weights/weight-types.ts'
 
 /** How a backend behaves around runs. `check` says what is wrong; nothing is right. */
 export interface LifecycleCase {
@@ -130,6 +131,25 @@ export function lifecycleCases(): readonly LifecycleCase[] {
           memory.dispose()
         }
         return results.slice(1).flatMap((result, i) => (result.join() === results[0].join() ? [] : [`cut ${i + 1} gave ${result.join()} instead of ${results[0].join()}`]))
+      },
+    },
+    {
+      name: 'estimate says what allocate then takes, for every encoding of weights',
+      async check(backend) {
+        const rows = 37
+        const matrices = Object.keys(blockLayouts).filter(isWeightType).map((dtype): BufferDecl => ({ name: dtype, role: 'weight', dtype, shape: [rows, 256] }))
+        const buffers: readonly BufferDecl[] = [
+          ...matrices,
+          { name: 'norm', role: 'weight', dtype: 'f32', shape: [33] },
+          { name: 'k', role: 'kv', dtype: backend.kvType, shape: [50, 24] },
+          { name: 'x', role: 'scratch', dtype: 'f32', shape: ['rows', 7] },
+          { name: 'ids', role: 'input', dtype: 'i32', shape: ['rows'] },
+        ]
+        const wanted = backend.estimate(buffers, { limits })
+        const memory = await backend.allocate(buffers, { limits })
+        const found = memory.bytes
+        memory.dispose()
+        return found === wanted ? [] : [`${wanted} bytes were estimated, and ${found} taken`]
       },
     },
   ]
