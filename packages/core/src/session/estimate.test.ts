@@ -8,6 +8,8 @@ import { openModel } from '../weights/open-model.ts'
 import { bufferSource } from '../weights/buffer-source.ts'
 import type { Source } from '../weights/source.ts'
 import { Gemma } from './gemma.ts'
+import { connectGemma } from './worker/connect.ts'
+import { serveGemma } from './worker/serve.ts'
 
 const demo = new URL('../../../demo-model/model/demo-q8_0.gguf', import.meta.url)
 
@@ -77,4 +79,14 @@ test('a device that cannot hold the model says so before any weight is read', as
   const before = reads
   expect((await failure(Gemma.load(counted(), { backend: tiny }))).code).toBe('out-of-memory')
   expect(reads).toBe(2 * before)
+})
+
+test('a worker says what Gemma.estimate says here', async () => {
+  const { port1, port2 } = new MessageChannel()
+  const server = serveGemma({ backends: { reference }, port: port2 })
+  const client = connectGemma(port1)
+  expect(await client.estimate(demo, { backend: 'reference', contextLength: 256 })).toEqual(await Gemma.estimate(demo, { backend: reference(), contextLength: 256 }))
+  expect((await failure(client.estimate('nowhere.gguf', { backend: 'reference' }))).code).toBe('invalid-argument')
+  await client.dispose()
+  await server.close()
 })

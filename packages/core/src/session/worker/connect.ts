@@ -1,9 +1,9 @@
 import { GemmaError } from '../../errors.ts'
-import type { Gemma, LoadOptions } from '../types.ts'
+import type { Gemma, LoadOptions, MemoryEstimate } from '../types.ts'
 import { type Connection, createConnection, lostWorker } from './connection.ts'
 import { onceDied } from './life-line.ts'
 import { endPort, type MessagePortLike, openChannel } from './port.ts'
-import type { WorkerModel } from './protocol.ts'
+import type { Request, WorkerModel } from './protocol.ts'
 import { compact } from './remote-calls.ts'
 import { createRemoteGemma } from './remote-gemma.ts'
 
@@ -21,6 +21,8 @@ export interface GemmaClient {
    * @throws GemmaError as `Gemma.load`; `device-lost` when the worker dies, `disposed` after dispose(); the signal's reason when aborted.
    */
   load(model: WorkerModel | URL, options: WorkerLoadOptions): Promise<Gemma>
+  /** As `Gemma.estimate`: what the model will take of the worker's device, from its headers alone. @throws GemmaError as it does */
+  estimate(model: WorkerModel | URL, options: Omit<WorkerLoadOptions, 'onProgress'>): Promise<MemoryEstimate>
   /** Ends the worker (or closes the port), and with it all its models. What is still running rejects with `device-lost`. */
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -44,6 +46,10 @@ export function connectGemma(worker: MessagePortLike): GemmaClient {
   })
   const client: GemmaClient = {
     load: (model, options) => load(connection, model, options),
+    async estimate(model, { signal, ...options }) {
+      const { estimate } = await connection.ask({ type: 'estimate', id: connection.newId(), ...placeToSend(model, options) }, 'estimated', { signal })
+      return estimate
+    },
     async dispose() {
       connection.end(lostWorker('it was ended by client.dispose()'), new GemmaError('disposed', 'This client was disposed of. Connect to a new worker with connectGemma().'))
       channel.close()
@@ -55,13 +61,12 @@ export function connectGemma(worker: MessagePortLike): GemmaClient {
 }
 
 async function load(connection: Connection, model: WorkerModel | URL, options: WorkerLoadOptions): Promise<Gemma> {
-  const { backend, signal, onProgress, mmproj, ...rest } = options
-  const backends = typeof backend === 'string' ? [backend] : backend
-  if (!Array.isArray(backends)) throw new GemmaError('invalid-argument', "No backend was given. Name one that the worker serves, for example { backend: 'wasm' }.")
+  const { signal, onProgress, ...rest } = options
+  const place = placeToSend(model, rest)
   const id = connection.newId()
   let thrown: { readonly error: unknown } | undefined
   const { gemma } = await connection.ask(
-    { type: 'load', id, model: modelToSend(model), backends, options: { ...rest, ...(mmproj !== undefined && { mmproj: fileToSend(mmproj) }) } },
+    { type: 'load', id, ...place },
     'loaded',
     {
       signal,
@@ -83,6 +88,12 @@ async function load(connection: Connection, model: WorkerModel | URL, options: W
     throw thrown.error
   }
   return createRemoteGemma(connection, id, gemma)
+}
+
+function placeToSend(model: WorkerModel | URL, { backend, mmproj, ...options }: Omit<WorkerLoadOptions, 'signal' | 'onProgress'>): Pick<Extract<Request, { type: 'load' }>, 'model' | 'backends' | 'options'> {
+  const backends = typeof backend === 'string' ? [backend] : backend
+  if (!Array.isArray(backends)) throw new GemmaError('invalid-argument', "No backend was given. Name one that the worker serves, for example { backend: 'wasm' }.")
+  return { model: modelToSend(model), backends, options: { ...options, ...(mmproj !== undefined && { mmproj: fileToSend(mmproj) }) } }
 }
 
 function modelToSend(model: WorkerModel | URL): WorkerModel {

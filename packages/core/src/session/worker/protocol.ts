@@ -2,7 +2,7 @@
 import type { GemmaErrorCode } from '../../errors.ts'
 import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import type { ChatOptions, CompletionOptions, ContextUsage, DeviceInfo, GenerationResult, LoadOptions, LoadProgress, StreamPart, UserContent } from '../types.ts'
+import type { ChatOptions, CompletionOptions, ContextUsage, DeviceInfo, GenerationResult, LoadOptions, LoadProgress, MemoryEstimate, StreamPart, UserContent } from '../types.ts'
 
 /** Made by the page, unique over all pages: names a request, and what it creates (a model, a session, an answer). */
 export type Id = string
@@ -19,6 +19,7 @@ export type RemoteGenerateOptions = Omit<CompletionOptions, 'signal'>
 /** Page → worker. All but the last two are answered. */
 export type Request =
   | { readonly type: 'load'; readonly id: Id; readonly model: WorkerModel; readonly backends: readonly string[]; readonly options: RemoteLoadOptions }
+  | { readonly type: 'estimate'; readonly id: Id; readonly model: WorkerModel; readonly backends: readonly string[]; readonly options: RemoteLoadOptions }
   | { readonly type: 'chat'; readonly id: Id; readonly gemma: Id; readonly options: ChatOptions }
   | { readonly type: 'fork'; readonly id: Id; readonly session: Id }
   | { readonly type: 'send'; readonly id: Id; readonly session: Id; readonly content: UserContent; readonly options: RemoteGenerateOptions }
@@ -43,6 +44,7 @@ export type Reply =
   | { readonly type: 'progress'; readonly id: Id; readonly progress: LoadProgress }
   | { readonly type: 'part'; readonly id: Id; readonly part: StreamPart }
   | { readonly type: 'loaded'; readonly id: Id; readonly gemma: GemmaInfo }
+  | { readonly type: 'estimated'; readonly id: Id; readonly estimate: MemoryEstimate }
   | { readonly type: 'session'; readonly id: Id; readonly state: SessionState }
   /** Of a session: also what it appended to its messages after the question, and its context now. */
   | { readonly type: 'answered'; readonly id: Id; readonly result: GenerationResult; readonly session?: { readonly answer: ChatMessage; readonly contextUsage: ContextUsage } }
@@ -69,6 +71,7 @@ const isCount: Check = (value) => Number.isSafeInteger(value)
 /** What callers gave is checked where it is used, with the errors that it has without a worker. */
 const requestShapes: Shapes<Request> = {
   load: { id: isText, model: isAnything, backends: isListOfText, options: isObject },
+  estimate: { id: isText, model: isAnything, backends: isListOfText, options: isObject },
   chat: { id: isText, gemma: isText, options: isObject },
   fork: { id: isText, session: isText },
   send: { id: isText, session: isText, content: isAnything, options: isObject },
@@ -84,6 +87,7 @@ const replyShapes: Shapes<Reply> = {
   progress: { id: isText, progress: isObject },
   part: { id: isText, part: isObject },
   loaded: { id: isText, gemma: isObject },
+  estimated: { id: isText, estimate: isObject },
   session: { id: isText, state: isObject },
   answered: { id: isText, result: isObject, session: (value) => value === undefined || isObject(value) },
   counted: { id: isText, tokens: isCount },

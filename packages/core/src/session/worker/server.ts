@@ -84,6 +84,11 @@ export function createServer({ backends, post }: ServerOptions): Server {
     switch (request.type) {
       case 'load':
         return await load(request, call)
+      case 'estimate': {
+        const { model, backends: names, options } = request
+        const found = await Gemma.estimate(modelInput(model), { ...options, backend: firstAvailable(backends, names), signal: call.abort.signal })
+        return post({ type: 'estimated', id, estimate: found })
+      }
       case 'chat': {
         const session = gemmaOf(request.gemma).chat(request.options)
         sessions.set(id, { session, gemma: request.gemma })
