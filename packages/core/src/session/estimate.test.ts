@@ -17,12 +17,13 @@ test('an estimate adds up to the model, and grows with context', async () => {
   const small = await Gemma.estimate(demo, { backend: reference(), contextLength: 256 })
   const large = await Gemma.estimate(demo, { backend: reference(), contextLength: 1024 })
   // The reference keeps weights in f32: 4 bytes a parameter of either part.
-  const { tensors, config, close } = await openModel(demo)
+  const checkpoint = await openModel(demo)
+  const { tensors, config } = checkpoint
   const parameters = Array.from(tensors.values()).reduce((sum, { name, shape }) => {
     const count = shape.reduce((product, dim) => product * dim, 1)
     return name.startsWith('vision_tower.') || name.startsWith('multi_modal_projector.') ? sum : sum + count
   }, 0)
-  await close()
+  await checkpoint.close()
   expect(small.weights).toBe(4 * parameters)
   expect(large.weights).toBe(small.weights)
   expect(small.vision).toBeGreaterThan(4 * 64 * 128)
