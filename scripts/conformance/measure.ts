@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type BackendFactory, Gemma, openModel } from '../../packages/core/src/index.ts'
 import { readSafetensors, trace } from '../../packages/core/src/inspect.ts'
-import { checkCase, compareRows, conformanceCases, type Oracle, type RowAgreement, tensorDifferences } from '../../packages/core/src/testing/index.ts'
+import { checkCase, compareRows, conformanceCases, type Oracle, readHfFixture, type RowAgreement, tensorDifferences } from '../../packages/core/src/testing/index.ts'
 import type { Subject } from './subjects.ts'
 
 const fixtures = new URL('../../packages/core/fixtures/', import.meta.url)
@@ -88,15 +88,10 @@ async function runCases(subject: Subject, factory: BackendFactory, oracle: Oracl
 
 async function compareFixture(name: string, factory: BackendFactory): Promise<number> {
   const folder = new URL(`models/${name}/`, fixtures)
-  const expected = new Map(await readSafetensors(readFileSync(new URL('expected.safetensors', folder))))
-  const pixels = expected.get('pixel_values')
-  expected.delete('pixel_values')
+  const { expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder)))
   const checkpoint = await openModel(folder)
   try {
-    const found = await trace(checkpoint, factory, {
-      ids: [...(expected.get('input_ids')?.data ?? [])], chunk: 41, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0,
-      ...(pixels?.data instanceof Float32Array && { pixels: { data: pixels.data, shape: pixels.shape } }),
-    })
+    const found = await trace(checkpoint, factory, { ...options, chunk: 41 })
     return Math.max(...tensorDifferences(expected, found).values())
   } finally {
     await checkpoint.close()

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Gemma, openModel } from '@facetjs/core'
 import { readSafetensors, trace } from '@facetjs/core/inspect'
-import { compareGreedy, compareRows, type GreedyRow, tensorDifferences } from '@facetjs/core/testing'
+import { compareGreedy, compareRows, type GreedyRow, readHfFixture, tensorDifferences } from '@facetjs/core/testing'
 import { wasm } from './index.ts'
 
 const fixtures = new URL('../../core/fixtures/', import.meta.url)
@@ -12,11 +12,10 @@ const fixtures = new URL('../../core/fixtures/', import.meta.url)
 describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like'])('HF fixture %s', (name) => {
   test.each([[1000, 2], [17, 1], [1, 3]])('exact, in chunks of %i with %i threads: within 1e-3, greedy ids equal', async (chunk, threads) => {
     const folder = new URL(`models/${name}/`, fixtures)
-    const expected = await readSafetensors(readFileSync(new URL('expected.safetensors', folder)))
+    const { expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder)))
     const checkpoint = await openModel(folder)
     try {
-      const ids = [...(expected.get('input_ids')?.data ?? [])]
-      const found = await trace(checkpoint, wasm({ threads }), { ids, chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0 })
+      const found = await trace(checkpoint, wasm({ threads }), { ...options, chunk })
       for (const [tensor, difference] of tensorDifferences(expected, found)) expect(difference, tensor).toBeLessThanOrEqual(1e-3)
     } finally {
       await checkpoint.close()

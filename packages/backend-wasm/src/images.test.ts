@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Gemma, openModel } from '@facetjs/core'
-import { readSafetensors, trace } from '@facetjs/core/inspect'
-import { tensorDifferences } from '@facetjs/core/testing'
+import { trace } from '@facetjs/core/inspect'
+import { readHfFixture, tensorDifferences } from '@facetjs/core/testing'
 import { wasm } from './index.ts'
 
 const fixtures = new URL('../../core/fixtures/', import.meta.url)
@@ -12,16 +12,10 @@ const forms = [['gguf', new URL('../../demo-model/model/demo-q8_0.gguf', import.
 describe.each(['mm-two-images', 'mm-three-images'])('HF fixture %s', (name) => {
   test.each([[1000, 2], [41, 1], [1, 3]])('exact, in chunks of %i (an image at least) with %i threads: tower, projector, layers and logits within 1e-3, greedy ids equal', async (chunk, threads) => {
     const folder = new URL(`models/${name}/`, fixtures)
-    const expected = new Map(await readSafetensors(readFileSync(new URL('expected.safetensors', folder))))
-    const pixels = expected.get('pixel_values')
-    if (!(pixels?.data instanceof Float32Array)) throw new TypeError('no pixel values')
-    expected.delete('pixel_values')
+    const { expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder)))
     const checkpoint = await openModel(folder)
     try {
-      const ids = [...(expected.get('input_ids')?.data ?? [])]
-      const found = await trace(checkpoint, wasm({ threads }), {
-        ids, chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0, pixels: { data: pixels.data, shape: pixels.shape },
-      })
+      const found = await trace(checkpoint, wasm({ threads }), { ...options, chunk })
       for (const [tensor, difference] of tensorDifferences(expected, found)) expect(difference, tensor).toBeLessThanOrEqual(1e-3)
     } finally {
       await checkpoint.close()

@@ -1,4 +1,4 @@
-import { type BufferData, type BufferDecl, type BufferName, checkSameType, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { type BufferData, type BufferDecl, type BufferName, checkSameType, checkSpan, dtypeBytes, elementCount, GemmaError, isWeightType, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
 import { MAX_BYTES } from './arena.ts'
 import { jobKind } from './control.ts'
 import { encodings } from './encodings.ts'
@@ -62,12 +62,7 @@ export function allocateMemory(engine: Engine, buffers: readonly BufferDecl[], {
   }
   /** Values from row `row` on, as the buffer's type. */
   const view = ({ decl, offset }: Placed, length: number, row: number): Float32Array | Int32Array | Uint32Array => {
-    const [, ...inner] = shapeOf(decl, limits)
-    const width = inner.reduce((product, dim) => product * dim, 1)
-    const start = row * width
-    if (!Number.isInteger(row) || row < 0 || start + length > elementCount(decl, limits)) {
-      throw new GemmaError('internal', `Buffer ${decl.name} has ${elementCount(decl, limits)} values; ${length} from row ${row} are outside of it. Correct the row.`)
-    }
+    const start = checkSpan(decl, limits, length, row)
     const type = decl.dtype === 'i32' ? Int32Array : decl.dtype === 'u32' ? Uint32Array : Float32Array
     return new type(engine.memory.buffer, offset + start * 4, length)
   }

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { Gemma, openModel } from '@facetjs/core'
-import { readSafetensors, trace } from '@facetjs/core/inspect'
-import { tensorDifferences } from '@facetjs/core/testing'
+import { trace } from '@facetjs/core/inspect'
+import { readHfFixture, tensorDifferences } from '@facetjs/core/testing'
 import { webgpu } from './index.ts'
 import { whyNoWebGpu } from './webgpu.testing.ts'
 
@@ -29,15 +29,10 @@ interface PromptRow {
 describe.skipIf(why !== undefined)(`WebGPU beside HF${why === undefined ? '' : ` (skipped: ${why})`}`, { timeout: 300_000 }, () => {
   test.each([['text-27b-like', 1000], ['mm-two-images', 41], ['mm-three-images', 41]])('fixture %s, exact, in chunks of %i: within 1e-3, greedy ids equal', async (name, chunk) => {
     const folder = new URL(`models/${name}/`, fixtures)
-    const expected = new Map(await readSafetensors(readFileSync(new URL('expected.safetensors', folder))))
-    const pixels = expected.get('pixel_values')
-    expected.delete('pixel_values')
+    const { expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder)))
     const checkpoint = await openModel(folder)
     try {
-      const found = await trace(checkpoint, webgpu(), {
-        ids: [...(expected.get('input_ids')?.data ?? [])], chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0,
-        ...(pixels?.data instanceof Float32Array && { pixels: { data: pixels.data, shape: pixels.shape } }),
-      })
+      const found = await trace(checkpoint, webgpu(), { ...options, chunk })
       for (const [tensor, difference] of tensorDifferences(expected, found)) expect(difference, tensor).toBeLessThanOrEqual(1e-3)
     } finally {
       await checkpoint.close()

@@ -1,4 +1,4 @@
-import { type BufferData, type BufferDecl, type BufferName, checkSameType, dtypeBytes, elementCount, GemmaError, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { type BufferData, type BufferDecl, type BufferName, checkSameType, checkSpan, dtypeBytes, elementCount, GemmaError, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
 import type { Device } from './device.ts'
 import { bufferUsage, mapModeRead } from './gpu-flags.ts'
 import { repackRows, type WeightLayout, weightLayout } from './weight-layout.ts'
@@ -94,16 +94,6 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
     if (found === undefined) throw new GemmaError('internal', `This memory has no buffer ${name}. Allocate it first.`)
     return found
   }
-  /** Values from row `row` on: where they begin, once they are known to fit. */
-  const startOf = (decl: BufferDecl, length: number, row: number): number => {
-    const [, ...inner] = shapeOf(decl, limits)
-    const start = row * inner.reduce((product, dim) => product * dim, 1)
-    if (!Number.isInteger(row) || row < 0 || start + length > elementCount(decl, limits)) {
-      throw new GemmaError('internal', `Buffer ${decl.name} has ${elementCount(decl, limits)} values; ${length} from row ${row} are outside of it. Correct the row.`)
-    }
-    return start
-  }
-
   let inFlight = 0
   const send = async (buffer: GPUBuffer, offset: number, data: ArrayBufferView<ArrayBuffer>): Promise<void> => {
     gpu.queue.writeBuffer(buffer, offset, data)
@@ -145,10 +135,10 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
         const [{ buffer }] = found.shards
         if (decl.role === 'weight') {
           const vector = asBytes(name, data).slice()
-          return send(buffer, startOf(decl, vector.length / 4, row) * 4, vector)
+          return send(buffer, checkSpan(decl, limits, vector.length / 4, row) * 4, vector)
         }
         checkSameType(name, typed(decl, 0), data)
-        const start = startOf(decl, data.length, row)
+        const start = checkSpan(decl, limits, data.length, row)
         if (decl.dtype === 'f16') return send(buffer, start * 2, toHalves(data))
         return send(buffer, start * 4, copy(data))
       }),
@@ -157,7 +147,7 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
         device.check()
         const { decl, shards } = find(name)
         checkSameType(name, typed(decl, 0), into)
-        const start = startOf(decl, into.length, row)
+        const start = checkSpan(decl, limits, into.length, row)
         const isHalf = decl.dtype === 'f16'
         const bytesEach = isHalf ? 2 : 4
         // Copies go by words of four bytes.

@@ -1,5 +1,6 @@
-import type { BufferData, BufferName, Plan, RunArgs } from '../backend.ts'
+import type { BufferData, BufferDecl, BufferName, Plan, RowLimits, RunArgs } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
+import { elementCount, shapeOf } from './memory-plan.ts'
 
 /** @throws GemmaError `internal` where a run goes beyond what its plan was allocated for. */
 export function checkRun(plan: Plan, { rows, taken = 0, position }: RunArgs): void {
@@ -14,4 +15,15 @@ export function checkSameType(name: BufferName, values: BufferData, data: Buffer
   if (values.constructor !== data.constructor) {
     throw new GemmaError('internal', `Buffer ${name} holds ${values.constructor.name}, not ${data.constructor.name}. Pass the same type.`)
   }
+}
+
+/** Where `length` values from row `row` on begin in a dense buffer. @throws GemmaError `internal` where they are outside of it */
+export function checkSpan(decl: BufferDecl, limits: RowLimits, length: number, row: number): number {
+  const [, ...inner] = shapeOf(decl, limits)
+  const start = row * inner.reduce((product, dim) => product * dim, 1)
+  const count = elementCount(decl, limits)
+  if (!Number.isInteger(row) || row < 0 || start + length > count) {
+    throw new GemmaError('internal', `Buffer ${decl.name} has ${count} values; ${length} from row ${row} are outside of it. Correct the row.`)
+  }
+  return start
 }

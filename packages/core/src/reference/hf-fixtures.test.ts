@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { trace } from '../session/trace.ts'
 import { tensorDifferences } from '../testing/agreement.ts'
+import { type HfFixture, readHfFixture } from '../testing/hf-fixture.ts'
 import { openModel } from '../weights/open-model.ts'
-import { readSafetensors } from '../weights/read-safetensors.ts'
 import type { NamedTensors } from '../weights/write-safetensors.ts'
 import { reference } from './index.ts'
 
@@ -11,20 +11,15 @@ import { reference } from './index.ts'
 describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like', 'mm-two-images', 'mm-three-images'])('HF fixture %s', (name) => {
   const folder = new URL(`../../fixtures/models/${name}/`, import.meta.url)
   let expected: NamedTensors
-  let pixels: { readonly data: Float32Array; readonly shape: readonly number[] } | undefined
+  let options: HfFixture['options']
   beforeAll(async () => {
-    const all = new Map(await readSafetensors(readFileSync(new URL('expected.safetensors', folder))))
-    const given = all.get('pixel_values')
-    if (given?.data instanceof Float32Array) pixels = { data: given.data, shape: given.shape }
-    all.delete('pixel_values')
-    expected = all
+    ({ expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder))))
   })
 
   const run = async (chunk: number): Promise<NamedTensors> => {
     const checkpoint = await openModel(folder)
     try {
-      const ids = [...(expected.get('input_ids')?.data ?? [])]
-      return await trace(checkpoint, reference(), { ids, ...(pixels && { pixels }), chunk, hidden: true, logits: 'all', greedy: expected.get('greedy')?.data.length ?? 0 })
+      return await trace(checkpoint, reference(), { ...options, chunk })
     } finally {
       await checkpoint.close()
     }

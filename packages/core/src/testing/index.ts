@@ -3,6 +3,7 @@ export { compareGreedy, compareRows, type GreedyAgreement, type GreedyRow, MARGI
 export type { Content, StepCase } from './case.ts'
 export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases, createOracle, type Oracle } from './conformance.ts'
 export { type ConformanceOptions, describeConformance, type Skip, type TestFunctions } from './describe-conformance.ts'
+export { type HfFixture, readHfFixture } from './hf-fixture.ts'
 export { type Mutant, mutants } from './mutants.ts'
 export { createRandom, type Random, randomNormals, randomWeightBytes } from './random.ts'
 export { tinyCheckpoint, tinyConfig, wideConfig } from './tiny-checkpoint.ts'
