@@ -68,7 +68,7 @@ describe.skipIf(why !== undefined)(`a model on WebGPU${why === undefined ? '' : 
   })
 
   test('tables are split where a binding holds less: the same answer', async () => {
-    await using gemma = await Gemma.load(demo, { backend: webgpu({ maxBindingBytes: 40_000 }), numerics: 'exact', contextLength: 64 })
+    await using gemma = await Gemma.load(demo, { backend: webgpu({ maxBindingBytes: 40_000 }), numerics: 'exact', contextLength: 64, prefillChunk: 16 })
     const { text } = await gemma.chat().send('What is the opposite of night?', { temperature: 0 }).result
     expect(text).toBe('The opposite of night is day.')
   })
