@@ -8,8 +8,9 @@ import { wasm } from './index.ts'
 
 const fixtures = new URL('../../core/fixtures/', import.meta.url)
 
-// Random checkpoints with HF transformers' hidden states, logits and greedy ids, in f32.
-describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like'])('HF fixture %s', (name) => {
+// Random checkpoints with HF transformers' hidden states, logits and greedy ids, in f32; of those with pictures tower and projector too, and a
+// chunk is never less than an image.
+describe.each(['text-1b-like', 'text-4b-like', 'text-27b-like', 'mm-two-images', 'mm-three-images'])('HF fixture %s', (name) => {
   test.each([[1000, 2], [17, 1], [1, 3]])('exact, in chunks of %i with %i threads: within 1e-3, greedy ids equal', async (chunk, threads) => {
     const folder = new URL(`models/${name}/`, fixtures)
     const { expected, options } = await readHfFixture(readFileSync(new URL('expected.safetensors', folder)))

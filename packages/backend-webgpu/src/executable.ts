@@ -22,7 +22,7 @@ const NEGATIVE_INFINITY = 0xff800000
 export async function compilePlan(device: Device, pipelines: Pipelines, plan: Plan, memories: readonly Memory[], enqueue: TaskQueue, signal?: AbortSignal): Promise<Executable> {
   const { gpu } = device
   const owned: GPUBuffer[] = []
-  const scratches = new Map<string, { size: number; buffer?: GPUBuffer }>()
+  const scratches = new Map<string, GPUBuffer>()
   const place = (name: BufferName): Placed => {
     const memory = memories.find((candidate) => candidate.has(name))
     const found = memory !== undefined && isGpu(memory) ? memory.place(name) : undefined
@@ -41,9 +41,9 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
   const scratch = (name: string, byteLength: number): GPUBuffer => {
     // Once per size: a step that needs more gets its own.
     const known = scratches.get(name)
-    if (known?.buffer !== undefined && known.size >= byteLength) return known.buffer
+    if (known !== undefined && known.size >= byteLength) return known
     const buffer = create(byteLength, bufferUsage.storage, `${name} of ${plan.name}`)
-    scratches.set(name, { size: byteLength, buffer })
+    scratches.set(name, buffer)
     return buffer
   }
   const sections: Dispatch[][] = []

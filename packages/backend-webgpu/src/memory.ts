@@ -225,13 +225,9 @@ function asBytes(name: BufferName, data: BufferData): Uint8Array {
 /** f32 → f16, ties to even, as the kernels' pack2x16float rounds. */
 function toHalves(data: BufferData): Uint16Array<ArrayBuffer> {
   const out = new Uint16Array(Math.ceil(data.length / 2) * 2)
-  const [float, bits] = [new Float32Array(1), new Uint32Array(1)]
-  const view = new Uint32Array(float.buffer)
-  for (let i = 0; i < data.length; i++) {
-    float[0] = data[i]
-    bits[0] = view[0]
-    out[i] = halfBits(bits[0])
-  }
+  new Uint32Array(Float32Array.from(data).buffer).forEach((bits, i) => {
+    out[i] = halfBits(bits)
+  })
   return out
 }
 
