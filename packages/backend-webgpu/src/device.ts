@@ -7,7 +7,21 @@ export interface WebGpuOptions {
   readonly powerPreference?: GPUPowerPreference
   /** Bytes of one binding at most: tables over it are split by rows. Default: what the adapter allows. For tests. */
   readonly maxBindingBytes?: number
+  /** Optional parts of WebGPU, used where the adapter has them; false: never. For tests, and for drivers that have them wrong. */
+  readonly features?: Partial<Features>
 }
+
+/** What a device may have beyond what every WebGPU has: the kernels do without each of them. */
+export interface Features {
+  /** `shader-f16`: arithmetic on half-precision numbers. */
+  readonly f16: boolean
+  /** `subgroups`: sums across the threads of one, of any width. */
+  readonly subgroups: boolean
+  /** `timestamp-query`: the GPU's own clock, for profiles. */
+  readonly timestamps: boolean
+}
+
+const featureNames: Readonly<Record<keyof Features, GPUFeatureName>> = { f16: 'shader-f16', subgroups: 'subgroups', timestamps: 'timestamp-query' }
 
 /** An open device, and what plans need to know of it. */
 export interface Device {
@@ -18,6 +32,7 @@ export interface Device {
   readonly name: string
   readonly maxBindingBytes: number
   readonly maxWorkgroups: number
+  readonly features: Features
   /** Settles when the device is gone, but not by `destroy`. */
   readonly lost: Promise<GemmaError>
   /** Throws what has gone wrong on the device since it was last asked. */
@@ -29,7 +44,7 @@ export interface Device {
 const STORAGE_BUFFERS = 8
 
 /** @throws GemmaError `backend-unavailable` */
-export async function openDevice({ gpu: given, powerPreference = 'high-performance', maxBindingBytes = Infinity }: WebGpuOptions): Promise<Device> {
+export async function openDevice({ gpu: given, powerPreference = 'high-performance', maxBindingBytes = Infinity, features: wanted = {} }: WebGpuOptions): Promise<Device> {
   const provider = given ?? (await findGpu())
   if (provider === undefined) throw new GemmaError('backend-unavailable', `There is no WebGPU here. ${whereToGetIt}`)
   const adapter = await provider.requestAdapter({ powerPreference }).catch(() => null)
@@ -38,7 +53,10 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
   if (maxStorageBuffersPerShaderStage < STORAGE_BUFFERS) {
     throw new GemmaError('backend-unavailable', `This GPU binds ${maxStorageBuffersPerShaderStage} buffers at once, and ${STORAGE_BUFFERS} are needed. Use the WASM backend.`)
   }
-  const device = await adapter.requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } }).catch((cause: unknown) => {
+  const has = (feature: keyof Features): boolean => wanted[feature] !== false && adapter.features.has(featureNames[feature])
+  const features: Features = { f16: has('f16'), subgroups: has('subgroups'), timestamps: has('timestamps') }
+  const requiredFeatures = (['f16', 'subgroups', 'timestamps'] as const).filter((feature) => features[feature]).map((feature) => featureNames[feature])
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } }).catch((cause: unknown) => {
     throw new GemmaError('backend-unavailable', `The GPU's driver refused a device (${textOf(cause)}). Close other programs that use the GPU, or use the WASM backend.`, { cause })
   })
   let failure: GemmaError | undefined
@@ -60,6 +78,7 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
     provider,
     name: `WebGPU, ${[description || vendor, architecture].filter((part) => part !== '').join(' ') || 'unnamed GPU'}`,
     maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize, maxBindingBytes),
+    features,
     maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
     lost,
     check() {
