@@ -1,7 +1,10 @@
 // `pnpm bench`: Facet beside llama.cpp (native, and wllama in Chromium) on the same file, prompts and threads, interleaved.
-//   --engines a,b        of facet-wasm-fast, facet-wasm-exact, facet-reference, llama-native, wllama; all but the reference by default
+//   --engines a,b        of those in engine.ts; Facet's on the CPU, llama.cpp and wllama by default
+//   --backend webgpu     (or wasm) short for --engines facet-webgpu-fast; also dispatches, encode time and GPU time of the prompt and of a token
 //   --model FILE         the real Gemma 3 270M by default
-//   --threads N, --prompt N, --decode N, --rounds N      2, 256, 48, 5
+//   --synthetic SIZE     270m, 1b, 4b, 12b, 27b instead: its shapes with random weights (Q4_0, table Q8_0), no file; on webgpu by default
+//   --bandwidth-gbs N    what the device's memory can do: decode is told as a share of it
+//   --threads N, --prompt N, --tokens N, --rounds N      2, 256, 48, 5
 //   --contexts 512,8192  also decode with that much context (the prompt fills it)
 //   --profile            time per kind of step, of Facet's engines, instead of the race
 //   --json FILE          [{engine, metric, value, unit, ratioToNative}]
@@ -11,11 +14,11 @@ import { basename } from 'node:path'
 import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { openModel } from '@facetjs/core'
 import { fetchModel } from '../scripts/model-fetch.ts'
-import { type EngineName, engineNames } from './engine.ts'
+import { openBenchModel, syntheticName } from './bench-model.ts'
+import { comparedEngines, type EngineName, engineNames, isOnCpu } from './engine.ts'
 import { type EngineProcess, startEngine } from './engine-process.ts'
-import { decodeSpeed, interleave, type Measurement, median, prefillSpeed, withRatios } from './measure.ts'
+import { costMetrics, decodeSpeed, interleave, type Measurement, median, prefillSpeed, withRatios } from './measure.ts'
 import { better, measureMachine } from './measure-machine.ts'
 import { modelFacts } from './model-facts.ts'
 import { processorName, renderProfile, renderReport } from './report.ts'
@@ -23,10 +26,13 @@ import { processorName, renderProfile, renderReport } from './report.ts'
 const { values } = parseArgs({
   options: {
     engines: { type: 'string' },
+    backend: { type: 'string' },
     model: { type: 'string' },
+    synthetic: { type: 'string' },
+    'bandwidth-gbs': { type: 'string' },
     threads: { type: 'string', default: '2' },
     prompt: { type: 'string', default: '256' },
-    decode: { type: 'string', default: '48' },
+    tokens: { type: 'string', default: '48' },
     rounds: { type: 'string', default: '5' },
     contexts: { type: 'string' },
     profile: { type: 'boolean', default: false },
@@ -36,26 +42,29 @@ const { values } = parseArgs({
 })
 const log = (line: string): void => console.error(line)
 
-function count(name: 'threads' | 'prompt' | 'decode' | 'rounds', least: number): number {
+function count(name: 'threads' | 'prompt' | 'tokens' | 'rounds', least: number): number {
   const value = Number(values[name])
   if (Number.isInteger(value) && value >= least) return value
   throw new Error(`--${name} is ${values[name]}. Give a whole number of at least ${least}.`)
 }
 
 function chosenEngines(): EngineName[] {
-  if (values.engines === undefined) return engineNames.filter((name) => name !== 'facet-reference')
-  return values.engines.split(',').map((wanted) => {
+  const backend = values.backend ?? (values.synthetic === undefined ? undefined : 'webgpu')
+  const chosen = values.engines ?? (backend === undefined ? comparedEngines.join() : `facet-${backend}-fast`)
+  return chosen.split(',').map((wanted) => {
     const name = engineNames.find((engine) => engine === wanted)
     if (name === undefined) throw new Error(`There is no engine ${wanted}. Choose from ${engineNames.join(', ')}.`)
     return name
   })
 }
 
-const shape = { promptTokens: count('prompt', 2), decodeTokens: count('decode', 2), rounds: count('rounds', 1) }
+const counts = { promptTokens: count('prompt', 2), decodeTokens: count('tokens', 2), rounds: count('rounds', 1) }
 const threads = count('threads', 1)
+const bandwidth = values['bandwidth-gbs'] === undefined ? undefined : Number(values['bandwidth-gbs'])
+if (bandwidth !== undefined && !(bandwidth > 0)) throw new Error(`--bandwidth-gbs is ${values['bandwidth-gbs']}. Give GB/s, as the device's data sheet has it.`)
 const contexts = (values.contexts?.split(',') ?? []).map(Number)
-const modelPath = values.model ?? (await fetchModel({ log }))
 const names = chosenEngines()
+const modelPath = values.synthetic === undefined ? (values.model ?? (await fetchModel({ log }))) : syntheticName(values.synthetic)
 
 async function startAll(engines: readonly EngineName[], contextLength: number): Promise<EngineProcess[]> {
   const started: EngineProcess[] = []
@@ -73,18 +82,22 @@ async function startAll(engines: readonly EngineName[], contextLength: number): 
 
 type Unrated = Omit<Measurement, 'ratioToNative'>
 
+const checkpoint = await openBenchModel(modelPath)
+const { macsPerPromptToken, weightBytesPerToken } = modelFacts(checkpoint)
+const shape = { ...counts, vocabSize: checkpoint.config.text.vocabSize }
+const modelName = values.synthetic === undefined ? basename(modelPath) : checkpoint.name
+await checkpoint.close()
+
 async function race(): Promise<void> {
   const loadBefore = loadavg()[0]
-  const checkpoint = await openModel(modelPath)
-  const { macsPerPromptToken, weightBytesPerToken } = modelFacts(checkpoint)
-  await checkpoint.close()
-  const machineBefore = await measureMachine(threads)
+  const isCpuMeasured = names.some(isOnCpu)
+  const machineBefore = isCpuMeasured ? await measureMachine(threads) : undefined
   const measured: Unrated[] = []
 
   const engines = await startAll(names, Math.ceil((shape.promptTokens + shape.decodeTokens) / 512) * 512)
   const results = await interleave(engines, shape, log)
   for (const engine of engines) {
-    const { name, loadMs } = engine
+    const { name, loadMs, modelBytes } = engine
     const runs = results.get(name) ?? []
     const [prefill, decode] = [median(runs.map(prefillSpeed)), median(runs.map(decodeSpeed))]
     const peak = await engine.peakMemoryBytes()
@@ -94,26 +107,31 @@ async function race(): Promise<void> {
       { engine: name, metric: 'decode', value: decode, unit: 'token/s' },
       { engine: name, metric: 'load', value: loadMs, unit: 'ms' },
       ...(peak === undefined ? [] : [{ engine: name, metric: 'peakMemory', value: peak, unit: 'byte' }]),
+      ...(modelBytes === undefined ? [] : [{ engine: name, metric: 'modelMemory', value: modelBytes, unit: 'byte' }]),
+      ...costMetrics(name, runs),
     )
   }
   await Promise.all(engines.map((engine) => engine.dispose()))
   measured.push(...(await decodeAtContexts(engines.map(({ name }) => name))))
-  const machine = better(machineBefore, await measureMachine(threads))
-  for (const { engine, value } of measured.filter(({ metric }) => metric === 'decode')) {
-    measured.push({ engine, metric: 'decodeBandwidth', value: (value * weightBytesPerToken) / machine.readBytesPerSecond, unit: 'share of read bandwidth' })
+  const machine = machineBefore && better(machineBefore, await measureMachine(threads))
+  for (const { name } of engines) {
+    const readBytesPerSecond = bandwidth === undefined ? (isOnCpu(name) ? machine?.readBytesPerSecond : undefined) : bandwidth * 1e9
+    const speed = measured.find(({ engine, metric }) => engine === name && metric === 'decode')?.value
+    if (readBytesPerSecond === undefined || speed === undefined) continue
+    measured.push({ engine: name, metric: 'decodeBandwidth', value: (speed * weightBytesPerToken) / readBytesPerSecond, unit: 'share of read bandwidth' })
   }
-  measured.push({ engine: 'machine', metric: 'readBandwidth', value: machine.readBytesPerSecond / 1e9, unit: 'GB/s' })
-  if (machine.relaxedDotMacsPerSecond !== undefined) measured.push({ engine: 'machine', metric: 'relaxedDot', value: machine.relaxedDotMacsPerSecond / 1e9, unit: 'GMAC/s' })
+  if (machine !== undefined) measured.push({ engine: 'machine', metric: 'readBandwidth', value: machine.readBytesPerSecond / 1e9, unit: 'GB/s' })
+  if (machine?.relaxedDotMacsPerSecond !== undefined) measured.push({ engine: 'machine', metric: 'relaxedDot', value: machine.relaxedDotMacsPerSecond / 1e9, unit: 'GMAC/s' })
 
   const rows = withRatios(measured)
   const date = new Date().toISOString().slice(0, 10)
   const devices = Object.fromEntries(engines.map(({ name, device }) => [name, device]))
-  const report = renderReport(rows, { model: basename(modelPath), threads, ...shape, date, load: [loadBefore, loadavg()[0]], devices, bytesPerThread: machine.bytesPerThread })
+  const report = renderReport(rows, { model: modelName, threads, ...shape, date, load: [loadBefore, loadavg()[0]], devices, weightBytesPerToken, ...(bandwidth !== undefined && { bandwidth }), ...(machine && { bytesPerThread: machine.bytesPerThread }) })
   console.log(report)
   const json = `${JSON.stringify(rows, undefined, 1)}\n`
   if (values.json !== undefined) writeFileSync(values.json, json)
   if (values.save) {
-    const slug = processorName().toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
+    const slug = (isCpuMeasured ? processorName() : Object.values(devices)[0]).toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
     const file = (ending: string): string => fileURLToPath(new URL(`results/${date}-${slug}.${ending}`, import.meta.url))
     writeFileSync(file('md'), report)
     writeFileSync(file('json'), json)
@@ -127,7 +145,7 @@ async function decodeAtContexts(engineList: readonly EngineName[]): Promise<Unra
   const measured: Unrated[] = []
   for (const context of contexts) {
     log(`context ${context}:`)
-    const results = await interleave(engines, { promptTokens: context - shape.decodeTokens, decodeTokens: shape.decodeTokens, rounds: Math.min(shape.rounds, 3) }, log)
+    const results = await interleave(engines, { ...shape, promptTokens: context - shape.decodeTokens, rounds: Math.min(shape.rounds, 3) }, log)
     for (const [engine, runs] of results) measured.push({ engine, metric: `decode@${context}`, value: median(runs.map(decodeSpeed)), unit: 'token/s' })
   }
   await Promise.all(engines.map((engine) => engine.dispose()))

@@ -8,8 +8,9 @@ let loaded: Loaded | undefined
 
 async function answer(call: Call): Promise<unknown> {
   if (call.method === 'load') {
-    loaded = await engine.load(call.modelPath, call.options)
-    return { loadMs: loaded.loadMs, device: loaded.device }
+    loaded = await engine.load(call.model, call.options)
+    const { loadMs, device, modelBytes } = loaded
+    return { loadMs, device, modelBytes }
   }
   if (loaded === undefined) throw new Error(`${engine.name} is not loaded.`)
   switch (call.method) {

@@ -1,11 +1,13 @@
 /** An engine in a process of its own, which stays alive between runs: engines share neither a heap nor a thread pool. */
 import { type ChildProcess, fork } from 'node:child_process'
+import process from 'node:process'
 import { fileURLToPath } from 'node:url'
-import type { EngineName, LoadOptions, RunResult } from './engine.ts'
+import { softwareVulkan } from '../scripts/software-vulkan.ts'
+import type { EngineName, Loaded, LoadOptions, RunResult } from './engine.ts'
 import type { ProfileRow } from './profile.ts'
 
 export type Call =
-  | { readonly method: 'load'; readonly modelPath: string; readonly options: LoadOptions }
+  | { readonly method: 'load'; readonly model: string; readonly options: LoadOptions }
   | { readonly method: 'run'; readonly promptIds: readonly number[]; readonly decodeCount: number }
   | { readonly method: 'profile'; readonly rows: number; readonly position: number }
   | { readonly method: 'peakMemoryBytes' }
@@ -17,6 +19,7 @@ export interface EngineProcess {
   readonly name: EngineName
   readonly loadMs: number
   readonly device: string
+  readonly modelBytes: number | undefined
   run(promptIds: readonly number[], decodeCount: number): Promise<RunResult>
   peakMemoryBytes(): Promise<number | undefined>
   profile(rows: number, position: number): Promise<readonly ProfileRow[]>
@@ -26,14 +29,15 @@ export interface EngineProcess {
 const disposeLimitMs = 10_000
 
 /** @throws Error with the engine's own words where it does not start or does not load the model. */
-export async function startEngine(name: EngineName, modelPath: string, options: LoadOptions): Promise<EngineProcess> {
-  const child = fork(fileURLToPath(new URL('engine-host.ts', import.meta.url)), [name], { execArgv: ['--conditions=@facetjs/source'], serialization: 'advanced' })
+export async function startEngine(name: EngineName, model: string, options: LoadOptions): Promise<EngineProcess> {
+  const child = fork(fileURLToPath(new URL('engine-host.ts', import.meta.url)), [name], { execArgv: ['--conditions=@facetjs/source'], serialization: 'advanced', env: { ...process.env, ...softwareVulkan() } })
   try {
-    const { loadMs, device } = await ask<{ loadMs: number; device: string }>(child, name, { method: 'load', modelPath, options })
+    const { loadMs, device, modelBytes } = await ask<Pick<Loaded, 'loadMs' | 'device' | 'modelBytes'>>(child, name, { method: 'load', model, options })
     return {
       name,
       loadMs,
       device,
+      modelBytes,
       run: (promptIds, decodeCount) => ask(child, name, { method: 'run', promptIds, decodeCount }),
       peakMemoryBytes: async () => (await ask<number | null>(child, name, { method: 'peakMemoryBytes' })) ?? undefined,
       profile: (rows, position) => ask(child, name, { method: 'profile', rows, position }),

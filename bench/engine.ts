@@ -7,6 +7,15 @@ export interface LoadOptions {
   readonly contextLength: number
 }
 
+/** What the device did, where the backend tells (`webgpu({ onRun })`). */
+export interface RunCost {
+  readonly dispatches: number
+  /** Of the host, to hand it over. */
+  readonly encodeMs: number
+  /** By the device's own clock; undefined where it has none. */
+  readonly gpuMs?: number
+}
+
 export interface RunResult {
   /** From the call to the first chosen token: the prompt's rows, the head of the last one, the choice. */
   readonly prefillMs: number
@@ -16,6 +25,8 @@ export interface RunResult {
   readonly decodeMs: number
   /** Tokens chosen in that time: one less than asked for. */
   readonly decodeTokens: number
+  /** Of the prompt as a whole, and of one decoded token (medians). */
+  readonly costs?: { readonly prefill: RunCost; readonly decode: RunCost }
 }
 
 export interface Loaded {
@@ -23,6 +34,8 @@ export interface Loaded {
   readonly loadMs: number
   /** For people: what runs and how. */
   readonly device: string
+  /** On the device, with one session: what `Gemma.estimate` says. Only of Facet's engines. */
+  readonly modelBytes?: number
   /** Greedy, from an empty cache (or one that shares at most the first token). */
   run(promptIds: readonly number[], decodeCount: number): Promise<RunResult>
   /** Highest resident memory so far of the process that computes. */
@@ -34,10 +47,15 @@ export interface Loaded {
 
 export interface Engine {
   readonly name: string
-  load(modelPath: string, options: LoadOptions): Promise<Loaded>
+  /** @param model path of a file; Facet's engines also take what `syntheticName` gives */
+  load(model: string, options: LoadOptions): Promise<Loaded>
 }
 
-export const engineNames = ['facet-wasm-fast', 'facet-wasm-exact', 'facet-reference', 'llama-native', 'wllama'] as const
+export const engineNames = ['facet-wasm-fast', 'facet-wasm-exact', 'facet-webgpu-fast', 'facet-webgpu-exact', 'facet-reference', 'llama-native', 'wllama'] as const
 export type EngineName = (typeof engineNames)[number]
+/** Those that a plain `pnpm bench` compares: CPU beside CPU. */
+export const comparedEngines: readonly EngineName[] = ['facet-wasm-fast', 'facet-wasm-exact', 'llama-native', 'wllama']
+/** What another device computes has nothing to do with the machine's own memory bandwidth. */
+export const isOnCpu = (name: EngineName): boolean => !name.startsWith('facet-webgpu')
 /** What the others are measured against. */
 export const nativeEngine: EngineName = 'llama-native'

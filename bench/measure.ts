@@ -18,6 +18,7 @@ export interface RunShape {
   readonly promptTokens: number
   readonly decodeTokens: number
   readonly rounds: number
+  readonly vocabSize: number
 }
 
 /**
@@ -27,15 +28,29 @@ export interface RunShape {
 export async function interleave(engines: readonly EngineProcess[], shape: RunShape, log: (line: string) => void): Promise<Map<EngineName, RunResult[]>> {
   const results = new Map<EngineName, RunResult[]>(engines.map(({ name }) => [name, []]))
   for (let round = 0; round <= shape.rounds; round++) {
-    const prompt = await benchPrompt(shape.promptTokens, round)
+    const prompt = await benchPrompt(shape.promptTokens, round, shape.vocabSize)
     for (const engine of engines) {
       const result = await engine.run(prompt, shape.decodeTokens)
       if (result.decodeTokens < shape.decodeTokens / 2) throw new Error(`${engine.name} ended after ${result.decodeTokens + 1} of ${shape.decodeTokens} tokens: nothing to measure. Take another --prompt.`)
-      log(`${round === 0 ? 'warm-up' : `round ${round}`}: ${engine.name} prefill ${prefillSpeed(result).toFixed(1)}, decode ${decodeSpeed(result).toFixed(1)} tok/s`)
+      log(`${round === 0 ? 'warm-up' : `round ${round}`}: ${engine.name} prefill ${prefillSpeed(result).toPrecision(3)}, decode ${decodeSpeed(result).toPrecision(3)} tok/s`)
       if (round > 0) results.get(engine.name)?.push(result)
     }
   }
   return results
+}
+
+/** What the device did in an engine's runs, medians. */
+export function costMetrics(engine: EngineName, runs: readonly RunResult[]): Omit<Measurement, 'ratioToNative'>[] {
+  return (['prefill', 'decode'] as const).flatMap((phase) => {
+    const costs = runs.flatMap(({ costs: each }) => (each === undefined ? [] : [each[phase]]))
+    if (costs.length === 0) return []
+    const gpu = costs.flatMap(({ gpuMs }) => (gpuMs === undefined ? [] : [gpuMs]))
+    return [
+      { engine, metric: `${phase}Dispatches`, value: median(costs.map(({ dispatches }) => dispatches)), unit: 'dispatch' },
+      { engine, metric: `${phase}Encode`, value: median(costs.map(({ encodeMs }) => encodeMs)), unit: 'ms' },
+      ...(gpu.length === costs.length ? [{ engine, metric: `${phase}Gpu`, value: median(gpu), unit: 'ms' }] : []),
+    ]
+  })
 }
 
 export const prefillSpeed = ({ prefillTokens, prefillMs }: RunResult): number => (prefillTokens / prefillMs) * 1000

@@ -1,6 +1,6 @@
-import type { Checkpoint } from '@facetjs/core'
-import type { Plan, RowLimits, Step, WeightType } from '@facetjs/core/backend'
-import { kvLayout, planBytes, textPlan } from '@facetjs/core/inspect'
+import type { Checkpoint } from '../packages/core/src/index.ts'
+import type { Plan, RowLimits, Step, WeightType } from '../packages/core/src/backend-api.ts'
+import { kvLayout, planBytes, textPlan } from '../packages/core/src/inspect.ts'
 
 export interface ModelFacts {
   /** Multiply-accumulates of a prompt token: all linear steps but the head, which only the last one needs. */

@@ -2,9 +2,10 @@
  * Where a run's time goes, by kind of step, on any backend: for each kind, a plan of all its steps of all layers, cut out of the
  * model's own plan, is compiled and timed alone. Real weights in their real encodings and shapes; activations of a real run.
  */
-import { type Backend, type BackendFactory, type Checkpoint, type Numerics, openModel } from '@facetjs/core'
-import type { BufferDecl, Memory, Plan, RunArgs, Step } from '@facetjs/core/backend'
-import { planBytes } from '@facetjs/core/inspect'
+import type { Backend, BackendFactory, Checkpoint, Numerics } from '../packages/core/src/index.ts'
+import type { BufferDecl, Memory, Plan, RunArgs, Step } from '../packages/core/src/backend-api.ts'
+import { planBytes } from '../packages/core/src/inspect.ts'
+import { openBenchModel } from './bench-model.ts'
 import { macsPerRow, matricesOf, modelPlan } from './model-facts.ts'
 
 export interface ProfileRow {
@@ -20,7 +21,7 @@ export interface ProfileRow {
 }
 
 export interface ProfileOptions {
-  readonly modelPath: string
+  readonly model: string
   readonly backend: BackendFactory
   readonly numerics: Numerics
   readonly contextLength: number
@@ -35,7 +36,7 @@ const wholeRun = 'whole run'
 /** The first row is the whole run; the others' sum differs from it by what steps cost each other (caches, barriers, calls). */
 export async function profileSteps(options: ProfileOptions): Promise<ProfileRow[]> {
   const { rows, position, contextLength } = options
-  const checkpoint = await openModel(options.modelPath)
+  const checkpoint = await openBenchModel(options.model)
   const backend = await options.backend.open({ numerics: options.numerics })
   const limits = { rows, taken: 1 }
   const plan = modelPlan(checkpoint, limits, contextLength, Math.min(512, contextLength), backend.kvType)
@@ -57,12 +58,16 @@ export async function profileSteps(options: ProfileOptions): Promise<ProfileRow[
 
 async function time(backend: Backend, plan: Plan, memories: readonly Memory[], args: RunArgs, repeats: number): Promise<ProfileRow> {
   const executable = await backend.compile(plan, memories)
-  await executable.run(args)
+  const run = async (): Promise<void> => {
+    await executable.run(args)
+    await memories[1].read('takeIndex', new Int32Array(1)) // a GPU is through only then
+  }
+  await run()
   const times: number[] = []
   const start = performance.now()
   while (times.length < 3 || (performance.now() - start < 300 && times.length < 100)) {
     const before = performance.now()
-    await executable.run(args)
+    await run()
     times.push((performance.now() - before) / repeats)
   }
   executable.dispose()

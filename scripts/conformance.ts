@@ -1,11 +1,13 @@
 // `pnpm conformance`: how far backends agree with the reference and with HF transformers. Writes docs/conformance.md and .json.
 //   --subject "webgpu exact"   one column alone (several times for several); all by default, but for the slow reference
+//   --subject transformers.js  the rows of tokenizer, template and image processor alone
 //   --full                     the real Gemma 3 270M as well: 20 prompts × 64 tokens and 256 rows of a long text
 //   --prompts N --tokens N --rows N --pictures N   less or more of it
 import { spawn } from 'node:child_process'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { createOracle } from '../packages/core/src/testing/index.ts'
+import { huggingFaceSubject, measureHuggingFace, writeHuggingFace } from './conformance/huggingface.ts'
 import { type Measurement, measure } from './conformance/measure.ts'
 import { readResults, renderReport, writeResults } from './conformance/report.ts'
 import { subjects } from './conformance/subjects.ts'
@@ -25,7 +27,10 @@ const { values } = parseArgs({
 })
 
 const wanted = subjects.filter(({ name }) => values.subject?.includes(name) ?? name !== 'reference exact')
-if (wanted.length === 0) throw new Error(`There is no subject ${values.subject?.join(', ')}. Choose among: ${subjects.map(({ name }) => name).join(', ')}.`)
+const wantsHuggingFace = values.subject?.includes(huggingFaceSubject) ?? true
+if (wanted.length === 0 && !wantsHuggingFace) {
+  throw new Error(`There is no subject ${values.subject?.join(', ')}. Choose among: ${[...subjects.map(({ name }) => name), huggingFaceSubject].join(', ')}.`)
+}
 
 /** Each subject is measured by a process of its own: what one device does to it does not touch the others. */
 function measureApart(name: string): Promise<Measurement> {
@@ -49,6 +54,10 @@ if (measured === undefined) {
     writeResults({ ...known, [name]: { ...known[name], ...found } })
     for (const problem of found.problems) console.error(problem)
     if (found.problems.length > 0) process.exitCode = 1
+  }
+  if (wantsHuggingFace) {
+    writeHuggingFace(await measureHuggingFace())
+    writeResults(readResults())
   }
   console.log(renderReport(readResults()))
 } else {

@@ -1,5 +1,5 @@
 // `npm test`: every check of the repository, one after another; goes on after a failure and ends with the totals.
-//   --ci   the real Gemma 3 270M and Chromium must be there; else their tests are skipped, with the reason printed
+//   --ci   the real Gemma 3 270M, Chromium and lavapipe must be there; else their tests are skipped, with the reason printed
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { installPeers } from './bench-peers.ts'
+import { installOracle } from './install-oracle.ts'
+import { findLavapipe } from './lavapipe.ts'
 import { fetchModel } from './model-fetch.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -55,24 +57,31 @@ function runTests(): void {
   }
 }
 
+/** What some tests need. Elsewhere than in CI they are skipped without it. */
+async function want(name: string, find: () => Promise<string>): Promise<void> {
+  console.log(`\n— ${name}`)
+  try {
+    console.log(`found at ${await find()}`)
+  } catch (error) {
+    console.log(`not available: ${error instanceof Error ? error.message : String(error)}`)
+    if (isCi) failed++
+    else notes.push(`tests on ${name} are skipped: it is not available (see above)`)
+  }
+}
+
 installPeers() // their types
+installOracle()
 check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')
 check('types of the scripts', 'tsc', '-p', 'scripts/tsconfig.json')
 check('types of the browser tests', 'tsc', '-p', 'tests/browser/tsconfig.json')
+check('types of the tests beside transformers.js', 'tsc', '-p', 'tests/transformers-js/tsconfig.json')
 check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
 check('lint', 'oxlint', '--deny-warnings')
 check('boundaries between packages', 'turbo', 'boundaries')
 check('WASM kernels are what their sources give', process.execPath, 'packages/backend-wasm/native/build.ts', '--check')
 
-console.log('\n— the real Gemma 3 270M')
-try {
-  console.log(`found at ${await fetchModel()}`)
-} catch (error) {
-  const reason = error instanceof Error ? error.message : String(error)
-  console.log(`not available: ${reason}`)
-  if (isCi) failed++
-  else notes.push('tests on the real model are skipped: it could not be fetched (see above)')
-}
+await want('the real Gemma 3 270M', fetchModel)
+await want('lavapipe', findLavapipe)
 
 runTests()
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')

@@ -1,4 +1,4 @@
-import { reference } from '@facetjs/core/reference'
+import { reference } from '../../packages/core/src/reference/index.ts'
 import type { Engine } from '../engine.ts'
 import { facetEngine } from './facet.ts'
 

@@ -1,4 +1,4 @@
-import { wasm } from '@facetjs/backend-wasm'
+import { wasm } from '../../packages/backend-wasm/src/index.ts'
 import type { Engine } from '../engine.ts'
 import { facetEngine } from './facet.ts'
 

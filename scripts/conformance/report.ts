@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { renderHuggingFace } from './huggingface.ts'
 import { hfFixtures, type Measurement } from './measure.ts'
 import { subjects } from './subjects.ts'
 
@@ -54,5 +55,5 @@ ${table('', [
   ['270M: top-1', ({ rows }) => (rows === undefined ? '' : `${(rows.top1 * 100).toFixed(2)} % of ${rows.rows} rows`)],
   ['270M: KL', ({ rows }) => (rows === undefined ? '' : rows.kl.toExponential(1))],
 ])}
-`
+${renderHuggingFace()}`
 }

@@ -1,13 +1,13 @@
 /** Pictures in Chromium, on the page's thread and in a worker, beside the same in Node. core's sources are served, without a build. */
 import { readdir, readFile } from 'node:fs/promises'
-import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { crc32, deflateSync } from 'node:zlib'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { decodeImage } from '../../packages/core/src/image/decode-image.ts'
 import { prepareImage } from '../../packages/core/src/image/prepare-image.ts'
-import { chromiumFlags, findChromium } from '../../scripts/chromium.ts'
+import { chromiumFlags } from '../../scripts/chromium.ts'
+import { chromiumOrReason } from './built-site.ts'
 import { createImportMap } from './import-map.ts'
 import { type OpenPage, openPage } from './open-page.ts'
 import type { Outcome, Request } from './pages/images.ts'
@@ -18,18 +18,13 @@ const noble = 'packages/core/node_modules/@noble/hashes'
 const fixtures = 'packages/core/fixtures'
 const imageSize = 112
 
-const executablePath = await findChromium().catch((error: unknown) => {
-  if (process.env['FACET_REQUIRE_CHROMIUM'] === '1') throw error
-  return error instanceof Error ? error : new Error(String(error))
-})
-const isMissing = executablePath instanceof Error
-if (isMissing) console.warn(`The tests in a browser are skipped: ${executablePath.message}`)
+const executablePath = await chromiumOrReason('The tests of pictures in a browser')
 
 const fileNames = await readdir(`${root}/${fixtures}/image/files`)
 const addressOf = (name: string): string => `/${fixtures}/image/files/${name}`
 const hasAlpha = (name: string): boolean => /^(alpha|grey-alpha|palette-alpha|transparent)\./.test(name)
 
-describe.skipIf(isMissing)('pictures in Chromium', () => {
+describe.skipIf(executablePath instanceof Error)('pictures in Chromium', () => {
   let browser: Browser
   let server: StaticServer
   let page: OpenPage

@@ -1,54 +1,66 @@
-/** WebGPU in Chromium, on the SwiftShader that it brings: the same package that runs in Node. */
-import process from 'node:process'
-import { fileURLToPath } from 'node:url'
-import { type Browser, chromium } from 'playwright-core'
+/** WebGPU in Chromium, on the SwiftShader that it brings: the same package that runs in Node. And pages that have none. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findChromium, webGpuFlags } from '../../scripts/chromium.ts'
-import { ensureBuilt } from './built-packages.ts'
-import { createImportMap } from './import-map.ts'
-import { type OpenPage, openPage } from './open-page.ts'
-import { serveFolder, type StaticServer } from './static-server.ts'
+import { chromiumOrReason, openSite, type PageKind, type Site } from './built-site.ts'
+import type { Variant } from './pages/conformance.ts'
+import { resolvedPath } from './static-server.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const built = ['core', 'backend-webgpu', 'demo-model']
-const libraries = ['packages/core/node_modules/@huggingface/jinja', 'packages/core/node_modules/@noble/hashes']
-const [jinja, noble] = libraries
-const folders = [...built.map((name) => `packages/${name}/dist`), 'packages/demo-model/model', 'packages/demo-model/pictures', `${jinja}/dist`, noble, 'tests/browser/pages']
-
-const executablePath = await findChromium().catch((error: unknown) => {
-  if (process.env['FACET_REQUIRE_CHROMIUM'] === '1') throw error
-  return error instanceof Error ? error : new Error(String(error))
-})
+const pages = `${resolvedPath}/tests/browser/pages`
+const executablePath = await chromiumOrReason('The tests of WebGPU in a browser')
 const isMissing = executablePath instanceof Error
-if (isMissing) console.warn(`The tests of WebGPU in a browser are skipped: ${executablePath.message}`)
 
 describe.skipIf(isMissing)('WebGPU in Chromium', { timeout: 600_000 }, () => {
-  let browser: Browser
-  let server: StaticServer
-  let page: OpenPage
+  let site: Site
 
   beforeAll(async () => {
-    await ensureBuilt(root, built)
-    const importMap = await createImportMap(root, [...built.map((name) => `packages/${name}`), ...libraries])
-    server = await serveFolder({ root, folders, importMap, isolated: false })
-    // `headless: false` with the new headless mode: playwright's own switches Vulkan off.
-    browser = await chromium.launch({ executablePath: String(executablePath), headless: false, args: ['--headless=new', ...webGpuFlags] })
-    page = await openPage(browser, server.origin)
+    site = await openSite(String(executablePath), { backends: ['backend-webgpu'], webGpu: true })
   }, 300_000)
-  afterAll(async () => {
-    await browser?.close()
-    await server?.close()
-  })
+  afterAll(() => site?.close())
 
   test('the demo model describes its picture', async () => {
+    await using page = await site.open('ordinary')
     const { device, text } = await page.call('webgpu', 'describePicture', {})
     expect(device).toMatch(/^WebGPU, /)
     expect(text).toMatch(/^A large white circle at the top left/)
   })
 
-  test('passes the conformance suite', async () => {
-    const { passed, failures } = await page.call('conformance', 'conformance', [{ backend: 'webgpu', options: { maxBindingBytes: 2 ** 27 }, numerics: ['fast'] }])
-    expect(failures).toEqual([])
-    expect(passed).toBeGreaterThan(0)
+  // Any two of numerics, place and isolation meet in each of their combinations. SwiftShader compiles the whole list's kernels in minutes.
+  test.each<[Variant['numerics'][number], 'in a worker' | "on the page's thread", PageKind, 'all cases' | 'two cases of each kind']>([
+    ['exact', 'in a worker', 'isolated', 'all cases'],
+    ['fast', 'in a worker', 'ordinary', 'all cases'],
+    ['exact', "on the page's thread", 'ordinary', 'two cases of each kind'],
+    ['fast', "on the page's thread", 'isolated', 'two cases of each kind'],
+  ])('passes the conformance suite: %s, %s, %s page, %s', async (numerics, place, kind, cases) => {
+    await using page = await site.open(kind)
+    const isWorker = place === 'in a worker'
+    const variants: readonly Variant[] = [{ backend: 'webgpu', options: { maxBindingBytes: 2 ** 27 }, numerics: [numerics], cases: cases === 'all cases' ? 'all' : 'few' }]
+    const report = isWorker ? await page.call('conformance', 'conformanceInWorker', { workerAddress: `${pages}/conformance-worker.ts`, variants }) : await page.call('conformance', 'conformance', variants)
+    expect(report).toMatchObject({ isolated: kind === 'isolated', isWorker, devices: [expect.stringMatching(/^WebGPU, /)], failures: [] })
+    expect(report.passed).toBeGreaterThan(0)
+  })
+})
+
+describe.skipIf(isMissing)('a page without WebGPU', () => {
+  let site: Site
+
+  beforeAll(async () => {
+    site = await openSite(String(executablePath), { backends: ['backend-webgpu', 'backend-wasm'] })
+  }, 300_000)
+  afterAll(() => site?.close())
+
+  const right = { device: 'WASM on this thread', text: 'The opposite of night is day.' }
+
+  test('as it came without https: says where to get it; WASM answers instead, on the page and in a worker', async () => {
+    await using page = await site.openInsecure()
+    expect(await page.call('webgpu', 'failure', {})).toEqual({ code: 'backend-unavailable', message: expect.stringMatching(/^There is no WebGPU here\. Use a browser that has it.*over https, or the WASM backend\.$/) })
+    expect(await page.call('webgpu', 'fallBack', {})).toEqual(right)
+    expect(await page.call('page-of-worker', 'deviceOf', { workerAddress: `${pages}/worker.ts`, backend: ['webgpu', 'wasm'] })).toEqual(right)
+  })
+
+  test('which has WebGPU, but no adapter: the same', async () => {
+    await using page = await site.open('ordinary')
+    expect(await page.page.evaluate('navigator.gpu.requestAdapter()')).toBe(null)
+    expect(await page.call('webgpu', 'failure', {})).toEqual({ code: 'backend-unavailable', message: expect.stringMatching(/^WebGPU is there, but has no adapter.*or the WASM backend\.$/) })
+    expect(await page.call('webgpu', 'fallBack', {})).toEqual(right)
+    expect(await page.call('page-of-worker', 'deviceOf', { workerAddress: `${pages}/worker.ts`, backend: ['webgpu', 'wasm'] })).toEqual(right)
   })
 })

@@ -38,6 +38,7 @@ export function wasm(options: WasmOptions = {}): BackendFactory {
         device: engine.device,
         numerics,
         kvType: 'f32',
+        runsAhead: 1, // a run is over before the host could queue another
         lost: engine.lost,
         allocate: (buffers, { limits, signal: allocateSignal }) =>
           enqueue(() => {

@@ -1,4 +1,4 @@
-import { type BufferDecl, type BufferName, buffersOf, type Plan, shapeOf, type Step, writtenBy } from '@facetjs/core/backend'
+import { type BufferDecl, type BufferName, buffersOf, GemmaError, type Plan, shapeOf, type Step, writtenBy } from '@facetjs/core/backend'
 import { type TapeOp, tapeOp } from './tape-ops.ts'
 
 /** Where a buffer lies, in bytes from the start of memory. */
@@ -78,7 +78,8 @@ function serialise(plan: Plan, options: TapeOptions): Tape {
       const usesQuantised = product !== undefined && product.operands.some((form) => form > 0)
       const touched = step.op === 'attention' ? [...written, PARTIALS] : written
       hazards.before(usesQuantised ? [...read, QUANTISED] : read, touched, isRowLocal(step) ? rowsWord(options.place(step.out)) : undefined)
-      emit(step.op, ...stepWords(step, plan, options))
+      const operands = stepWords(step, plan, options)
+      if (step.op !== 'sample') emit(step.op, ...operands)
       if (quantised !== undefined && written.includes(quantised)) quantised = undefined
     }
   }
@@ -257,5 +258,7 @@ function stepWords(step: Step, plan: Plan, options: TapeOptions): number[] {
         at(step.ids), at(step.values), at(step.logSumExp), widthOf(place(step.logits)), count, scratch('topK', bytes) / 16,
       ]
     }
+    case 'sample':
+      throw new GemmaError('internal', `Plan ${plan.name} has a sample step, and this backend does not run ahead of its host. Leave the step out.`)
   }
 }

@@ -1,5 +1,6 @@
 import { findGpu, whereToGetIt } from '#platform'
 import { GemmaError } from '@facetjs/core/backend'
+import type { RunProfile } from './profile.ts'
 
 export interface WebGpuOptions {
   /** Where adapters come from. Default: the browser's `navigator.gpu`; in Node the package `webgpu`. */
@@ -9,6 +10,11 @@ export interface WebGpuOptions {
   readonly maxBindingBytes?: number
   /** Optional parts of WebGPU, used where the adapter has them; false: never. For tests, and for drivers that have them wrong. */
   readonly features?: Partial<Features>
+  /**
+   * Told after each run of a plan what it cost, in the order of the runs: for benchmarks. It is called apart from the run; what it throws is
+   * an uncaught error. Not called for runs that were aborted. Nothing is measured without it.
+   */
+  readonly onRun?: (run: RunProfile) => void
 }
 
 /** What a device may have beyond what every WebGPU has: the kernels do without each of them. */
@@ -33,6 +39,7 @@ export interface Device {
   readonly maxBindingBytes: number
   readonly maxWorkgroups: number
   readonly features: Features
+  readonly onRun?: (run: RunProfile) => void
   /** Settles when the device is gone, but not by `destroy`. */
   readonly lost: Promise<GemmaError>
   /** Throws what has gone wrong on the device since it was last asked. */
@@ -44,7 +51,7 @@ export interface Device {
 const STORAGE_BUFFERS = 8
 
 /** @throws GemmaError `backend-unavailable` */
-export async function openDevice({ gpu: given, powerPreference = 'high-performance', maxBindingBytes = Infinity, features: wanted = {} }: WebGpuOptions): Promise<Device> {
+export async function openDevice({ gpu: given, powerPreference = 'high-performance', maxBindingBytes = Infinity, features: wanted = {}, onRun }: WebGpuOptions): Promise<Device> {
   const provider = given ?? (await findGpu())
   if (provider === undefined) throw new GemmaError('backend-unavailable', `There is no WebGPU here. ${whereToGetIt}`)
   const adapter = await provider.requestAdapter({ powerPreference }).catch(() => null)
@@ -79,6 +86,7 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
     name: `WebGPU, ${[description || vendor, architecture].filter((part) => part !== '').join(' ') || 'unnamed GPU'}`,
     maxBindingBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize, maxBindingBytes),
     features,
+    ...(onRun && { onRun }),
     maxWorkgroups: device.limits.maxComputeWorkgroupsPerDimension,
     lost,
     check() {

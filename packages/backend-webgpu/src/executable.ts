@@ -1,10 +1,11 @@
 import { type BufferName, checkRun, type Executable, GemmaError, type Memory, type Plan, type RunArgs, type TaskQueue } from '@facetjs/core/backend'
 import type { Device } from './device.ts'
 import { bufferUsage } from './gpu-flags.ts'
-import { kernelCalls } from './kernels/index.ts'
+import { sectionCalls } from './kernels/neighbours.ts'
 import type { KernelCall } from './kernels/kernel.ts'
 import type { GpuMemory, Placed } from './memory.ts'
 import type { Pipelines } from './pipelines.ts'
+import { createProfiler, type RunRecorder } from './profile.ts'
 
 interface Dispatch {
   readonly pipeline: GPUComputePipeline
@@ -12,8 +13,10 @@ interface Dispatch {
   readonly grid: KernelCall['grid']
 }
 
-/** Runs that are on their way to the device before the next one waits: enough to keep it busy, few enough to stop soon. */
-const RUNS_AHEAD = 2
+/** Runs of one token that are on their way to the device before the next one waits. */
+export const RUNS_AHEAD = 4
+/** Larger ones: enough to keep it busy, few enough to stop soon. */
+const CHUNKS_AHEAD = 2
 /** rows, taken, position, adjusted, negative infinity; uniform buffers come in units of 16 bytes. */
 const PARAMETER_BYTES = 32
 const NEGATIVE_INFINITY = 0xff800000
@@ -34,7 +37,9 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
     owned.push(buffer)
     return buffer
   }
+  const profiler = device.onRun && createProfiler(device, plan.name, plan.sections.length, device.onRun)
   const dispose = (): void => {
+    profiler?.dispose()
     for (const buffer of owned.splice(0)) buffer.destroy()
   }
   const parameters = create(PARAMETER_BYTES, bufferUsage.uniform | bufferUsage.copyDst, `parameters of ${plan.name}`)
@@ -48,8 +53,8 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
   }
   const sections: Dispatch[][] = []
   try {
-    const context = { place, limits: plan.limits, maxWorkgroups: device.maxWorkgroups, scratch }
-    const calls = plan.sections.map(({ begin, end }) => plan.steps.slice(begin, end).flatMap((step) => kernelCalls(step, context)))
+    const context = { place, limits: plan.limits, features: device.features, maxWorkgroups: device.maxWorkgroups, scratch }
+    const calls = plan.sections.map(({ begin, end }) => sectionCalls(plan.steps.slice(begin, end), context))
     await pipelines.prepare(calls.flat(), signal)
     for (const section of calls) {
       sections.push(
@@ -67,18 +72,23 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
     throw error
   }
 
-  const submit = (dispatches: readonly Dispatch[], args: RunArgs): void => {
+  const submit = (dispatches: readonly Dispatch[], args: RunArgs, recorder?: RunRecorder): void => {
+    const descriptor = recorder?.beginPass()
     const encoder = gpu.createCommandEncoder()
-    const pass = encoder.beginComputePass()
+    const pass = encoder.beginComputePass(descriptor)
+    let count = 0
     for (const { pipeline, bindGroup, grid } of dispatches) {
       const [x, y, z] = grid(args)
       if (x * y * z === 0) continue
       pass.setPipeline(pipeline)
       pass.setBindGroup(0, bindGroup)
       pass.dispatchWorkgroups(x, y, z)
+      count++
     }
     pass.end()
+    recorder?.endPass(encoder)
     gpu.queue.submit([encoder.finish()])
+    recorder?.submitted(count)
   }
   let disposed = false
   const ahead: Promise<unknown>[] = []
@@ -89,13 +99,15 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
     device.check()
     gpu.queue.writeBuffer(parameters, 0, Uint32Array.of(rows, taken, position, adjusted, NEGATIVE_INFINITY, 0, 0, 0))
     const chosen = sections.slice(begin, end)
+    const recorder = profiler?.start()
     // A single row is over before anyone could stop it.
     for (const part of stop === undefined || rows === 1 ? [chosen.flat()] : chosen) {
-      if (ahead.length >= RUNS_AHEAD) await ahead.shift()
+      if (ahead.length >= (rows === 1 ? RUNS_AHEAD : CHUNKS_AHEAD)) await ahead.shift()
       stop?.throwIfAborted()
-      submit(part, args)
+      submit(part, args, recorder)
       ahead.push(gpu.queue.onSubmittedWorkDone().catch(() => {})) // a lost device is told by what comes next
     }
+    recorder?.finish()
   }
   return {
     run: (args) =>

@@ -1,10 +1,11 @@
 import { type Backend, type BackendFactory, createTaskQueue, GemmaError } from '@facetjs/core/backend'
 import { openDevice, type WebGpuOptions } from './device.ts'
-import { compilePlan } from './executable.ts'
+import { compilePlan, RUNS_AHEAD } from './executable.ts'
 import { allocateMemory, estimateBytes } from './memory.ts'
 import { createPipelines } from './pipelines.ts'
 
-export type { WebGpuOptions } from './device.ts'
+export type { Features, WebGpuOptions } from './device.ts'
+export type { RunProfile } from './profile.ts'
 
 /** Gemma 3 on the GPU through WebGPU: in browsers, and in Node with the package `webgpu`. Nothing is opened before a model is loaded. */
 export function webgpu(options: WebGpuOptions = {}): BackendFactory {
@@ -12,7 +13,8 @@ export function webgpu(options: WebGpuOptions = {}): BackendFactory {
     name: 'webgpu',
     async open({ numerics, signal }): Promise<Backend> {
       signal?.throwIfAborted()
-      const device = await openDevice(options)
+      // Half-precision arithmetic is not exact.
+      const device = await openDevice(numerics === 'fast' ? options : { ...options, features: { ...options.features, f16: false } })
       const pipelines = createPipelines(device.gpu)
       const enqueue = createTaskQueue()
       let disposed: Promise<void> | undefined
@@ -25,6 +27,7 @@ export function webgpu(options: WebGpuOptions = {}): BackendFactory {
         device: device.name,
         numerics,
         kvType: numerics === 'fast' ? 'f16' : 'f32',
+        runsAhead: RUNS_AHEAD,
         lost: device.lost,
         allocate: (buffers, { limits, signal: allocateSignal }) =>
           enqueue(() => {

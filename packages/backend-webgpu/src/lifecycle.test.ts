@@ -2,39 +2,17 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { Gemma, GemmaError } from '@facetjs/core'
-import { findGpu } from '#platform'
 import { webgpu } from './index.ts'
-import { whyNoWebGpu } from './webgpu.testing.ts'
+import { handOn, whyNoWebGpu } from './webgpu.testing.ts'
 
 const why = await whyNoWebGpu()
 const demo = new URL('../../demo-model/model/demo-q8_0.gguf', import.meta.url)
 const picture = readFileSync(new URL('../../demo-model/pictures/shapes.png', import.meta.url))
 
-/** The machine's WebGPU, with a hand on its devices. */
-async function breakable(): Promise<{ readonly gpu: GPU; readonly devices: GPUDevice[] }> {
-  const gpu = await findGpu()
-  if (gpu === undefined) throw new Error('no WebGPU')
-  const devices: GPUDevice[] = []
-  const adapterOf = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
-    const adapter = await gpu.requestAdapter(options)
-    if (adapter === null) return null
-    return new Proxy(adapter, {
-      get(target, key) {
-        if (key !== 'requestDevice') return Reflect.get(target, key, target)
-        return async (descriptor?: GPUDeviceDescriptor) => {
-          const device = await target.requestDevice(descriptor)
-          devices.push(device)
-          return device
-        }
-      },
-    })
-  }
-  return { devices, gpu: new Proxy(gpu, { get: (target, key) => (key === 'requestAdapter' ? adapterOf : Reflect.get(target, key, target)) }) }
-}
-
 describe.skipIf(why !== undefined)(`a model on WebGPU${why === undefined ? '' : ` (skipped: ${why})`}`, { timeout: 180_000 }, () => {
   test('whose device is lost in mid-answer: device-lost, then recover() and the same answer', async () => {
-    const { gpu, devices } = await breakable()
+    const devices: GPUDevice[] = []
+    const gpu = await handOn({ onDevice: (device) => devices.push(device) })
     await using gemma = await Gemma.load(demo, { backend: webgpu({ gpu }), numerics: 'exact', contextLength: 128 })
     await using session = gemma.chat()
     const question = 'What is the opposite of night?'
@@ -72,10 +50,4 @@ describe.skipIf(why !== undefined)(`a model on WebGPU${why === undefined ? '' : 
     const { text } = await gemma.chat().send('What is the opposite of night?', { temperature: 0 }).result
     expect(text).toBe('The opposite of night is day.')
   })
-})
-
-test.skipIf(why !== undefined)('without an adapter: backend-unavailable, with what to do', async () => {
-  const { gpu: real } = await breakable()
-  const gpu = new Proxy(real, { get: () => () => Promise.resolve(null) })
-  await expect(webgpu({ gpu }).open({ numerics: 'exact' })).rejects.toMatchObject({ code: 'backend-unavailable', message: expect.stringMatching(/no adapter.*WASM/) })
 })

@@ -142,8 +142,9 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
         if (decl.dtype === 'f16') return send(buffer, start * 2, toHalves(data))
         return send(buffer, start * 4, copy(data))
       }),
-    read: (name, into, row = 0) =>
-      enqueue(async () => {
+    async read(name, into, row = 0) {
+      // Only the copy waits for its turn; nobody waits for its arrival but who asked.
+      const { arrival, skip, isHalf } = await enqueue(() => {
         device.check()
         const { decl, shards } = find(name)
         checkSameType(name, typed(decl, 0), into)
@@ -153,12 +154,14 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
         // Copies go by words of four bytes.
         const from = Math.floor((start * bytesEach) / 4) * 4
         const size = Math.ceil(((start + into.length) * bytesEach) / 4) * 4 - from
-        if (size === 0) return
-        const found = await readBytes(device, shards[0].buffer, from, size)
-        const skip = start * bytesEach - from
-        if (isHalf) into.set(fromHalves(new Uint16Array(found, skip, into.length)))
-        else new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(new Uint8Array(found, skip, into.byteLength))
-      }),
+        const arrival = size === 0 ? Promise.resolve(new ArrayBuffer(0)) : readBytes(device, shards[0].buffer, from, size)
+        arrival.catch(() => {}) // told below
+        return { arrival, skip: start * bytesEach - from, isHalf }
+      })
+      const found = await arrival
+      if (isHalf) into.set(fromHalves(new Uint16Array(found, skip, into.length)))
+      else new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(new Uint8Array(found, skip, into.byteLength))
+    },
     dispose() {
       void enqueue(disposeAll)
     },

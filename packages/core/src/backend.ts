@@ -81,6 +81,13 @@ export type Step =
    * mask u32 [⌈vocab/32⌉]: bit id set means allowed. Places that no allowed id fills get id −1 and −∞.
    */
   | { readonly op: 'topK'; readonly logits: BufferName; readonly mask: BufferName; readonly adjustIds: BufferName; readonly adjust: BufferName; readonly ids: BufferName; readonly values: BufferName; readonly logSumExp: BufferName }
+  /**
+   * Chooses one of the candidates that topK left in each row, as sampling/sample.ts does: settings f32 [4] are temperature, topK (0: off), topP and
+   * minP; u f32 [taken] in [0, 1). out i32 [taken]: the id; −1 where these candidates do not decide, or f32 arithmetic cannot tell: the host
+   * chooses then. next i32 [rows]: its first element gets the last row's choice, as the input of a run that is queued before anyone has read it.
+   * Plans have this step only where `Backend.runsAhead` is more than 1.
+   */
+  | { readonly op: 'sample'; readonly ids: BufferName; readonly values: BufferName; readonly logSumExp: BufferName; readonly settings: BufferName; readonly u: BufferName; readonly vocabSize: number; readonly out: BufferName; readonly next: BufferName }
 
 export type StepOp = Step['op']
 
@@ -155,6 +162,11 @@ export interface Backend {
   readonly numerics: Numerics
   /** The element type that kv buffers have here. */
   readonly kvType: 'f32' | 'f16'
+  /**
+   * Runs of one token that are worth queueing before the first one's choice is read, so that the device does not wait for the host.
+   * 1: none, and no `sample` step has to be implemented.
+   */
+  readonly runsAhead: number
   /** Settles when the device is gone (never on a healthy one). */
   readonly lost: Promise<GemmaError>
   allocate(buffers: readonly BufferDecl[], options: AllocateOptions): Promise<Memory>

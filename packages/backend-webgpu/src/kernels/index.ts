@@ -5,6 +5,7 @@ import { gatedLinear, linear } from './linear.ts'
 import { layerNorm, rmsNorm } from './norm.ts'
 import { normRopeStore } from './norm-rope-store.ts'
 import { avgPool, embed, placeRows, takeRows } from './rows.ts'
+import { sample } from './sample.ts'
 import { topK } from './top-k.ts'
 
 /** The dispatches of a step, in order. */
@@ -21,5 +22,6 @@ export function kernelCalls(step: Step, context: KernelContext): readonly Kernel
     case 'avgPool': return avgPool(step, context)
     case 'takeRows': return takeRows(step, context)
     case 'topK': return topK(step, context)
+    case 'sample': return sample(step, context)
   }
 }

@@ -1,4 +1,5 @@
 import type { BufferName, RowLimits, RunArgs, Step, StepOp } from '@facetjs/core/backend'
+import type { Features } from '../device.ts'
 import type { Placed, Shard } from '../memory.ts'
 
 export interface BoundBuffer {
@@ -19,6 +20,8 @@ export interface KernelCall {
 export interface KernelContext {
   readonly place: (name: BufferName) => Placed
   readonly limits: RowLimits
+  /** What modules may use. `f16` is arithmetic, which only `fast` numerics allow; to keep values as halves needs no feature. */
+  readonly features: Features
   /** Most workgroups in one dimension of a grid. */
   readonly maxWorkgroups: number
   /** A private buffer of the plan, by name: steps that name the same one use it in turn. */
@@ -39,8 +42,8 @@ export interface Bindings {
   read(name: string, buffer: GPUBuffer, type?: ElementType): string
   write(name: string, buffer: GPUBuffer, type?: ElementType): string
   readonly buffers: readonly BoundBuffer[]
-  /** WGSL. */
-  declarations(): string
+  /** The begin of the module, where the optional features that it may use are named. */
+  declarations(features?: Partial<Pick<Features, 'f16' | 'subgroups'>>): string
 }
 
 export function createBindings(): Bindings {
@@ -62,9 +65,10 @@ export function createBindings(): Bindings {
     get buffers() {
       return Array.from(entries, ([buffer, { isWritable }]) => ({ buffer, isWritable }))
     },
-    declarations() {
+    declarations({ f16 = false, subgroups = false } = {}) {
+      const enabled = [...(f16 ? ['enable f16;'] : []), ...(subgroups ? ['enable subgroups;'] : [])]
       const lines = [...entries.values()].map(({ name, type, isWritable }, i) => `@group(0) @binding(${i + 1}) var<storage, ${isWritable ? 'read_write' : 'read'}> ${name}: array<${type}>;`)
-      return [runParameters, ...lines].join('\n')
+      return [...enabled, runParameters, ...lines].join('\n')
     },
   }
 }

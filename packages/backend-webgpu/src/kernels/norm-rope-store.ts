@@ -1,9 +1,9 @@
 import { writeCacheWgsl } from './cache.wgsl.ts'
 import { bufferOf, createBindings, f32, type Kernel, rowsOf, THREADS, u32, widthOf } from './kernel.ts'
-import { reduceWgsl } from './norm.ts'
+import { reduceWgsl } from './reduce.wgsl.ts'
 
 /** A workgroup a head of a row: query heads, then key heads, then value heads. */
-export const normRopeStore: Kernel<'normRopeStore'> = ({ q, k, v, qNorm, kNorm, rope, kCache, vCache, eps }, { place }) => {
+export const normRopeStore: Kernel<'normRopeStore'> = ({ q, k, v, qNorm, kNorm, rope, kCache, vCache, eps }, { place, features }) => {
   const bindings = createBindings()
   const headDim = Number(place(qNorm).decl.shape[0])
   const heads = widthOf(place(q)) / headDim
@@ -18,8 +18,8 @@ export const normRopeStore: Kernel<'normRopeStore'> = ({ q, k, v, qNorm, kNorm, 
       label: 'normRopeStore',
       buffers: bindings.buffers,
       grid: (args) => [heads + 2 * kvHeads, rowsOf(place(q), args), 1],
-      wgsl: `${bindings.declarations()}
-${reduceWgsl}
+      wgsl: `${bindings.declarations(features)}
+${reduceWgsl(features, { name: 'reduce', op: 'add', type: 'f32' })}
 ${stores.join('\n')}
 // The head as it will be.
 var<workgroup> head: array<f32, ${headDim}>;

@@ -1,5 +1,6 @@
 import { GemmaError } from '@facetjs/core/backend'
 import { bufferOf, createBindings, type Kernel, maxRows, rowsOf, u32, widthOf } from './kernel.ts'
+import { reduceWgsl } from './reduce.wgsl.ts'
 
 const THREADS = 256
 
@@ -7,7 +8,7 @@ const THREADS = 256
  * One workgroup a row: a radix select over keys that sort like the logits finds the least one that belongs to the best, then those
  * are collected and put in order. The logits stay as they are; the adjusted ones live as keys in scratch.
  */
-export const topK: Kernel<'topK'> = ({ logits, mask, adjustIds, adjust, ids, values, logSumExp }, { place, limits, scratch }) => {
+export const topK: Kernel<'topK'> = ({ logits, mask, adjustIds, adjust, ids, values, logSumExp }, { place, limits, features, scratch }) => {
   const placed = place(ids)
   const count = widthOf(placed)
   const vocabSize = widthOf(place(logits))
@@ -27,9 +28,10 @@ export const topK: Kernel<'topK'> = ({ logits, mask, adjustIds, adjust, ids, val
       label: 'topK',
       buffers: bindings.buffers,
       grid: (args) => [rowsOf(placed, args), 1, 1],
-      wgsl: `${bindings.declarations()}
+      wgsl: `${bindings.declarations(features)}
+${reduceWgsl(features, { name: 'greatest_of', op: 'max', type: 'u32', threads: THREADS })}
+${reduceWgsl(features, { name: 'sum_of', op: 'add', type: 'f32', threads: THREADS })}
 var<workgroup> histogram: array<atomic<u32>, 256>;
-var<workgroup> partial: array<f32, ${THREADS}>;
 var<workgroup> best_keys: array<u32, ${count}>;
 var<workgroup> best_ids: array<u32, ${count}>;
 var<workgroup> ties: array<u32, ${THREADS}>;
@@ -64,24 +66,16 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   // log Σ exp
   var greatest = 0u;
   for (var id = lane; id < ${u32(vocabSize)}; id += ${THREADS}) { greatest = max(greatest, ${keys}[start + id]); }
-  ties[lane] = greatest;
-  workgroupBarrier();
-  for (var i = 0u; i < ${THREADS}; i++) { greatest = max(greatest, ties[i]); }
+  greatest = greatest_of(lane, greatest);
   let maximum = value_of(greatest);
   var sum = 0f;
   for (var id = lane; id < ${u32(vocabSize)}; id += ${THREADS}) {
     let key = ${keys}[start + id];
     if (key != 0) { sum += exp(value_of(key) - maximum); }
   }
-  partial[lane] = sum;
-  workgroupBarrier();
-  if (lane < 16) {
-    for (var i = lane + 16; i < ${THREADS}; i += 16) { partial[lane] += partial[i]; }
-  }
-  workgroupBarrier();
+  sum = sum_of(lane, sum);
   if (lane == 0) {
-    for (var i = 1u; i < 16; i++) { partial[0] += partial[i]; }
-    ${sumName}[wg.x] = select(maximum + log(partial[0]), bitcast<f32>(run.negative_infinity), greatest == 0);
+    ${sumName}[wg.x] = select(maximum + log(sum), bitcast<f32>(run.negative_infinity), greatest == 0);
     prefix = 0;
     wanted = ${u32(count)};
     atomicStore(&found, 0);

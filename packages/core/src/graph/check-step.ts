@@ -132,6 +132,18 @@ export function checkStep(step: Step, lookup: Lookup, limits: RowLimits): void {
       want(step.adjustIds, [most], 'i32')
       return
     }
+    case 'sample': {
+      const [rows, count] = matrix(step.ids)
+      fits(count <= step.vocabSize, `${count} candidates of ${step.vocabSize} tokens`)
+      want(step.ids, [rows, count], 'i32')
+      want(step.values, [rows, count])
+      want(step.logSumExp, [rows])
+      want(step.settings, [4])
+      want(step.u, [rows])
+      want(step.out, [rows], 'i32')
+      want(step.next, ['rows'], 'i32')
+      return
+    }
     default:
       return step satisfies never
   }

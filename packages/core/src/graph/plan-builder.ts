@@ -74,6 +74,8 @@ export function writtenBy(step: Step): BufferName[] {
       return step.probabilities === undefined ? [step.out] : [step.out, step.probabilities]
     case 'topK':
       return [step.ids, step.values, step.logSumExp]
+    case 'sample':
+      return [step.out, step.next]
     default:
       return [step.out]
   }

@@ -17,6 +17,8 @@ export interface TextPlanOptions {
   readonly weightType: (name: BufferName) => WeightType
   /** Adds the step that puts image rows into the sequence: [rows, hiddenSize] may come from the projector. */
   readonly images?: boolean
+  /** Adds the section `sample`: for a backend that runs ahead of the host. */
+  readonly samples?: boolean
 }
 
 /** Buffers that the host fills before a run or reads after it, by name. */
@@ -39,10 +41,15 @@ export const textBuffers = {
   topIds: 'topIds',
   topLogits: 'topLogits',
   logSumExp: 'logSumExp',
+  /** temperature, topK, topP, minP. [4] */
+  settings: 'settings',
+  /** [taken] */
+  u: 'u',
+  chosen: 'chosen',
 } as const
 
-/** Gemma 3's text model: sections `embed`, `layers.0` … , `norm`, `logits`, `topK`. */
-export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightType, images = false }: TextPlanOptions): Plan {
+/** Gemma 3's text model: sections `embed`, `layers.0` … , `norm`, `logits`, `topK`, and `sample` if it is wanted. */
+export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightType, images = false, samples = false }: TextPlanOptions): Plan {
   const { hiddenSize, intermediateSize, vocabSize, headDim, rmsNormEps: eps } = config
   const qWidth = config.numAttentionHeads * headDim
   const kvWidth = config.numKeyValueHeads * headDim
@@ -106,6 +113,11 @@ export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightT
     step({ op: 'rmsNorm', x: picked, weight: vector('norm.weight', hiddenSize), out: normed, eps })
   })
   section('logits', () => step({ op: 'linear', x: normed, weight: table, out: logits })) // tied, not scaled
+  const candidates = {
+    ids: buffer('output', textBuffers.topIds, 'i32', ['taken', topK]),
+    values: buffer('output', textBuffers.topLogits, 'f32', ['taken', topK]),
+    logSumExp: buffer('output', textBuffers.logSumExp, 'f32', ['taken']),
+  }
   section('topK', () =>
     step({
       op: 'topK',
@@ -113,10 +125,21 @@ export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightT
       mask: buffer('input', textBuffers.mask, 'u32', [Math.ceil(vocabSize / 32)]),
       adjustIds: buffer('input', textBuffers.adjustIds, 'i32', [MAX_ADJUSTMENTS]),
       adjust: buffer('input', textBuffers.adjust, 'f32', [MAX_ADJUSTMENTS, 3]),
-      ids: buffer('output', textBuffers.topIds, 'i32', ['taken', topK]),
-      values: buffer('output', textBuffers.topLogits, 'f32', ['taken', topK]),
-      logSumExp: buffer('output', textBuffers.logSumExp, 'f32', ['taken']),
+      ...candidates,
     }),
   )
+  if (samples) {
+    section('sample', () =>
+      step({
+        op: 'sample',
+        ...candidates,
+        vocabSize,
+        settings: buffer('input', textBuffers.settings, 'f32', [4]),
+        u: buffer('input', textBuffers.u, 'f32', ['taken']),
+        out: buffer('output', textBuffers.chosen, 'i32', ['taken']),
+        next: ids,
+      }),
+    )
+  }
   return build()
 }

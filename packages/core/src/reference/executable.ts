@@ -7,6 +7,7 @@ import { gatedLinear, linear } from './linear.ts'
 import type { ReferenceMemory, Tensor } from './memory.ts'
 import { layerNorm, rmsNorm } from './norm.ts'
 import { avgPool, embed, placeRows, takeRows } from './rows.ts'
+import { sample } from './sample.ts'
 import { topK } from './top-k.ts'
 
 /** A step with its buffers looked up. */
@@ -61,6 +62,7 @@ function bindStep(step: Step, tensor: (name: BufferName) => Tensor): BoundStep {
     case 'avgPool': return avgPool(step, tensor)
     case 'takeRows': return takeRows(step, tensor)
     case 'topK': return topK(step, tensor)
+    case 'sample': return sample(step, tensor)
   }
 }
 

@@ -5,11 +5,16 @@ import { createTaskQueue } from '../task-queue.ts'
 import { compilePlan } from './executable.ts'
 import { allocateMemory } from './memory.ts'
 
+export interface ReferenceOptions {
+  /** As of a device that computes elsewhere. Default 1: this one computes where the host does. */
+  readonly runsAhead?: number
+}
+
 /**
  * The oracle: plans interpreted in plain TypeScript, f32 values with f64 sums, weights dequantised to f32 in memory.
  * Written to be read; it runs anywhere and is slow. `exact` and `fast` are the same here.
  */
-export function reference(): BackendFactory {
+export function reference({ runsAhead = 1 }: ReferenceOptions = {}): BackendFactory {
   return {
     name: 'reference',
     async open({ numerics, signal }): Promise<Backend> {
@@ -24,6 +29,7 @@ export function reference(): BackendFactory {
         device: 'plain TypeScript',
         numerics,
         kvType: 'f32',
+        runsAhead,
         lost: new Promise(() => {}),
         async allocate(buffers, options) {
           checkOpen()

@@ -27,6 +27,7 @@ const over = (client: GemmaClient): Host => ({
 
 const hosts: readonly (readonly [string, () => Host])[] = [
   ['in this thread', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference(), numerics: 'exact', ...options }), end: async () => {} })],
+  ['on a device that runs ahead', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference({ runsAhead: 4 }), numerics: 'exact', ...options }), end: async () => {} })],
   [
     'behind a message channel',
     () => {

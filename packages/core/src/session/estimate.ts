@@ -14,7 +14,7 @@ export async function estimate(input: ModelInput, options: LoadOptions): Promise
     const backend = await options.backend.open({ numerics, ...(signal && { signal }) })
     try {
       const { vision, text } = checkpoint.config
-      const { prefill, limits } = textPlans(checkpoint, backend.kvType, runLimits(checkpoint, options))
+      const { prefill, limits } = textPlans(checkpoint, backend, runLimits(checkpoint, options))
       const bytesOf = (...roles: readonly BufferRole[]): number => backend.estimate(prefill.buffers.filter(({ role }) => roles.includes(role)), { limits })
       const tower = vision === undefined ? undefined : visionPlan(vision, { textHiddenSize: text.hiddenSize, weightType: (name) => tensorOf(checkpoint, name).type })
       backend.estimate(prefill.buffers, { limits }) // all of it together has to be there too

@@ -4,6 +4,7 @@ import { validateSampling } from '../sampling/options.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
 import { prefill, reusablePrefix, rollBack } from './prefill.ts'
+import { createRunAhead } from './run-ahead.ts'
 import { createSampler } from './sampler.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { KvCache, TextModel } from './text-model.ts'
@@ -73,8 +74,17 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
     }
   }
 
+  const ahead = sampler.onDevice && createRunAhead({ model, cache, ...sampler.onDevice, signal: halt })
+
   /** Brings the cache up to `ids` and picks the token after it. */
   const next = async (): Promise<number> => {
+    if (ahead !== undefined && answer.length > 0 && cache.ids.length >= ids.length - 1) {
+      const id = await ahead.next(ids, Math.min(maxTokens - answer.length, contextLength - ids.length))
+      if (id !== undefined) {
+        sampler.accept(id)
+        return id
+      }
+    }
     const total = ids.length
     const choice = await prefill(
       model,
@@ -108,34 +118,40 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   let finishReason: GenerationResult['finishReason'] = 'length'
   let stopString: string | undefined
   let firstTokenAt: number | undefined
-  while (answer.length < maxTokens) {
-    if (ids.length >= contextLength) {
-      const shorter = options.whenFull === 'slide' ? args.makeRoom(ids) : undefined
-      if (shorter === undefined) break
-      ids = [...shorter]
-      reuse()
+  let lastTokenAt: number | undefined
+  try {
+    while (answer.length < maxTokens) {
+      if (ids.length >= contextLength) {
+        const shorter = options.whenFull === 'slide' ? args.makeRoom(ids) : undefined
+        if (shorter === undefined) break
+        ids = [...shorter]
+        reuse()
+      }
+      const id = await next().catch((error: unknown) => {
+        if (error !== stopped.reason) throw error
+      })
+      if (id === undefined) {
+        finishReason = 'stopped'
+        break
+      }
+      lastTokenAt = performance.now()
+      firstTokenAt ??= lastTokenAt
+      answer.push(id)
+      if (endIds.has(id)) {
+        finishReason = 'stop'
+        break
+      }
+      ids.push(id)
+      const { emit: piece, stop } = stopFilter.push(decoder.push(id))
+      say(piece)
+      if (stop !== undefined) {
+        finishReason = 'stop'
+        stopString = stop
+        break
+      }
     }
-    const id = await next().catch((error: unknown) => {
-      if (error !== stopped.reason) throw error
-    })
-    if (id === undefined) {
-      finishReason = 'stopped'
-      break
-    }
-    firstTokenAt ??= performance.now()
-    answer.push(id)
-    if (endIds.has(id)) {
-      finishReason = 'stop'
-      break
-    }
-    ids.push(id)
-    const { emit: piece, stop } = stopFilter.push(decoder.push(id))
-    say(piece)
-    if (stop !== undefined) {
-      finishReason = 'stop'
-      stopString = stop
-      break
-    }
+  } finally {
+    await ahead?.settle(ids)
   }
   if (stopString === undefined) {
     const tail = stopFilter.push(decoder.flush())
@@ -147,7 +163,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const end = performance.now()
   const timeToFirstTokenMs = (firstTokenAt ?? end) - start + args.imageMs
   const prefillMs = timeToFirstTokenMs - imageMs
-  const decodeMs = end - start + args.imageMs - timeToFirstTokenMs
+  const decodeMs = (lastTokenAt ?? end) - (firstTokenAt ?? end)
   const decoded = Math.max(0, answer.length - 1)
   const perSecond = (tokens: number, ms: number): number => (ms > 0 ? (tokens / ms) * 1000 : 0)
   return {

@@ -6,7 +6,7 @@ import { type Adjustments, adjustmentsOf, applyAdjustments, createTokenCounts } 
 import { randomSeed, randomUnit } from '../sampling/random.ts'
 import { sample } from '../sampling/sample.ts'
 import { isImageKey } from './image-keys.ts'
-import { fitsDevice, type TextModel } from './text-model.ts'
+import { type DeviceChoice, fitsDevice, type TextModel } from './text-model.ts'
 
 export interface Choice {
   readonly id: number
@@ -20,6 +20,10 @@ export interface Sampler {
   next(): { readonly adjustments?: Adjustments }
   /** Reads the last forward's row and picks. Within the same task. */
   pick(): Promise<Choice>
+  /** How the device may choose for itself; undefined where a choice depends on the ones before it, or more than an id is wanted. */
+  readonly onDevice: { readonly adjustments?: Adjustments; choose(ahead: number): DeviceChoice } | undefined
+  /** The device chose this one. */
+  accept(id: number): void
 }
 
 /** @param options validated. @param logprobs how many alternatives to report; undefined: none, and no log-probabilities. */
@@ -45,7 +49,19 @@ export function createSampler(model: TextModel, options: SamplingOptions, prompt
     if (found === 'incomplete') throw new GemmaError('internal', 'All logits do not give a log-probability. Please report this.')
     return { logprobs: found }
   }
+  const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, temperature = 1, topK = 0, topP = 1, minP = 0 } = options
+  const isIndependent = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && logprobs === undefined
+  const constant = isIndependent ? adjustmentsOf(options, counts, vocabSize) : undefined
+  const settings = Float32Array.of(temperature, topK, topP, minP)
   return {
+    onDevice:
+      model.runsAhead > 1 && isIndependent && fitsDevice(constant)
+        ? { ...(constant && { adjustments: constant }), choose: (ahead) => ({ settings, u: randomUnit(seed, position + ahead) }) }
+        : undefined,
+    accept(id) {
+      position++
+      counts.addGenerated(id)
+    },
     next() {
       adjustments = adjustmentsOf(options, counts, vocabSize)
       return adjustments !== undefined && fitsDevice(adjustments) ? { adjustments } : {}

@@ -13,6 +13,17 @@ import { type ImageRows, imageSpans, isImageKey, type KeyedSpan } from './image-
 import type { LoadProgress } from './types.ts'
 import { tensorOf, writeWeights } from './write-weights.ts'
 
+/** Stands for a token that the device chose and the host has not read yet: the next run's only id. Equal to nothing. */
+export const UNREAD: number = NaN
+
+/** How the device is to choose: what the `sample` step takes. */
+export interface DeviceChoice {
+  /** f32 [4]: temperature, topK, topP, minP. */
+  readonly settings: Float32Array
+  /** In [0, 1). */
+  readonly u: number
+}
+
 /** The KV of one sequence, and the plans bound to it. */
 export interface KvCache {
   /** Tokens whose keys and values are valid, from position 0; an image's soft tokens are its key. */
@@ -26,11 +37,16 @@ export interface KvCache {
 }
 
 export interface ForwardArgs {
-  /** 1 … chunk tokens, at the positions after the cache's own. They are added to `cache.ids`. No image is cut. */
+  /**
+   * 1 … chunk tokens, at the positions after the cache's own. They are added to `cache.ids`. No image is cut. [UNREAD]: what this cache's last
+   * forward chose, if no other has come between (`lastForward`).
+   */
   readonly ids: readonly number[]
   /** Rows whose logits are wanted; none leaves the head out. */
   readonly take: readonly number[]
   readonly adjustments?: Adjustments
+  /** The device chooses the token after the taken row (`chosen` tells it), where it can. Only with a backend that runs ahead. */
+  readonly choose?: DeviceChoice
   /** What the image keys among `ids` stand for. */
   readonly imageRows?: ImageRows
   /** Called after each section, by name, before the next one starts: may read scratch buffers. */
@@ -49,6 +65,12 @@ export interface TextModel {
   openCache(): Promise<KvCache>
   /** Within a task of `exclusive`. On failure the cache keeps the tokens that it had. */
   forward(cache: KvCache, args: ForwardArgs): Promise<void>
+  /** Whose forward was the last one. */
+  readonly lastForward: KvCache | undefined
+  /** Most runs of a token that pay when they are queued before the first one's choice is read; 1: the device cannot choose. */
+  readonly runsAhead: number
+  /** After a forward with `choose`: the id, or −1 where the device left it to the host. */
+  readChosen(): Promise<number>
   /** The best candidates of taken row `row`, after a forward that took it. */
   readCandidates(row?: number): Promise<Candidates>
   /** All logits [vocabSize] of taken row `row`, unadjusted. */
@@ -80,21 +102,22 @@ export interface TextPlans {
 }
 
 /** @throws GemmaError `invalid-model` where the checkpoint lacks a tensor */
-export function textPlans(checkpoint: Checkpoint, kvType: Backend['kvType'], options: Pick<TextModelOptions, 'contextLength' | 'chunk' | 'taken'>): TextPlans {
+export function textPlans(checkpoint: Checkpoint, { kvType, runsAhead }: Pick<Backend, 'kvType' | 'runsAhead'>, options: Pick<TextModelOptions, 'contextLength' | 'chunk' | 'taken'>): TextPlans {
   const config = checkpoint.config.text
   const kv = kvLayout(config, options.contextLength, options.chunk)
   const limits = { rows: options.chunk, taken: options.taken ?? 1 }
   const weightType = (name: string): WeightType => tensorOf(checkpoint, name).type
   const images = checkpoint.config.vision !== undefined
-  const prefill = textPlan(config, { name: 'prefill', limits, kv, kvType, weightType, images })
-  const decode = textPlan(config, { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType, weightType })
+  const shared = { kv, kvType, weightType, samples: runsAhead > 1 }
+  const prefill = textPlan(config, { ...shared, name: 'prefill', limits, images })
+  const decode = textPlan(config, { ...shared, name: 'decode', limits: { rows: 1, taken: 1 } })
   return { kv, limits, prefill, decode, images }
 }
 
 export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
   const { signal } = options
   const config = checkpoint.config.text
-  const { kv, limits, prefill: plan, decode: decodePlan, images } = textPlans(checkpoint, backend.kvType, options)
+  const { kv, limits, prefill: plan, decode: decodePlan, images } = textPlans(checkpoint, backend, options)
   backend.estimate(plan.buffers, { limits }) // weights, workspace and one session: refused before gigabytes have been read
 
   const byRole = (...roles: BufferDecl['role'][]): BufferDecl[] => plan.buffers.filter((buffer) => roles.includes(buffer.role))
@@ -143,7 +166,9 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
   void backend.lost.then((error) => {
     failure = error
   })
-  const layerSections = plan.sections.findIndex((section) => section.name === 'norm')
+  const sectionNamed = (name: string): number => plan.sections.findIndex((section) => section.name === name)
+  const [layerSections, headSections] = [sectionNamed('norm'), sectionNamed('topK') + 1]
+  let lastForward: KvCache | undefined
 
   // Host copies of the inputs, [chunk] or [chunk, headDim].
   const chunk = plan.limits.rows
@@ -153,10 +178,11 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
 
   const writeInputs = async (position: number, args: ForwardArgs, spans: readonly KeyedSpan[]): Promise<void> => {
     const rows = args.ids.length
-    ids.set(args.ids.map((id) => (isImageKey(id) ? 0 : id)))
+    const isUnread = Number.isNaN(args.ids[0])
+    if (!isUnread) ids.set(args.ids.map((id) => (isImageKey(id) ? 0 : id)))
     fillRanges({ position, rows, slidingWindow, images: spans }, ranges)
     const writes = [
-      workspace.write(textBuffers.ids, ids.subarray(0, rows)),
+      ...(isUnread ? [] : [workspace.write(textBuffers.ids, ids.subarray(0, rows))]),
       workspace.write(textBuffers.end, ranges.end.subarray(0, rows)),
       workspace.write(textBuffers.takeIndex, Int32Array.from(args.take)),
     ]
@@ -168,6 +194,9 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
     }
     if (args.adjustments !== undefined) {
       writes.push(workspace.write(textBuffers.adjustIds, args.adjustments.ids), workspace.write(textBuffers.adjust, args.adjustments.values))
+    }
+    if (args.choose !== undefined) {
+      writes.push(workspace.write(textBuffers.settings, args.choose.settings), workspace.write(textBuffers.u, Float32Array.of(args.choose.u)))
     }
     if (images) writes.push(...writeImages(position, rows, spans, args.imageRows))
     await Promise.all(writes)
@@ -193,6 +222,10 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
     plan,
     workspace,
     mask,
+    runsAhead: Math.min(backend.runsAhead, chunk + 1), // the rings can go back over as many wasted tokens
+    get lastForward() {
+      return lastForward
+    },
     exclusive: (task, signal) =>
       enqueue(() => {
         if (failure !== undefined) throw failure
@@ -223,8 +256,9 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
         throw new GemmaError('context-overflow', `${position + rows} tokens do not fit into a context of ${kv.contextLength}. Load the model with a larger contextLength, or shorten the prompt.`)
       }
       const spans = imageSpans(args.ids, position)
+      lastForward = cache
       await writeInputs(position, args, spans)
-      const end = args.take.length === 0 ? layerSections : plan.sections.length
+      const end = args.take.length === 0 ? layerSections : args.choose === undefined ? headSections : plan.sections.length
       const executable = rows === 1 && args.take.length <= 1 && spans.length === 0 ? cache.decode : cache.prefill
       const run = (begin: number, stop: number): Promise<void> =>
         executable.run({
@@ -255,6 +289,11 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
         workspace.read(textBuffers.logSumExp, found.logSumExp, row),
       ])
       return candidatesOfStep(found.ids, found.logits, found.logSumExp[0], vocabSize)
+    },
+    async readChosen() {
+      const chosen = new Int32Array(1)
+      await workspace.read(textBuffers.chosen, chosen)
+      return chosen[0]
     },
     async readLogits(row = 0) {
       const logits = new Float32Array(vocabSize)

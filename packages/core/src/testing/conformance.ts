@@ -76,9 +76,15 @@ export async function checkCase(testCase: ConformanceCase, factory: BackendFacto
 
 async function checkStepCase(testCase: StepCase, factory: BackendFactory, { numerics, oracle = createOracle(), tolerances: own = {} }: CheckOptions): Promise<CheckResult> {
   const expected = await oracle.step(testCase)
-  const actual = await withBackend(factory, numerics, (backend) => runStepCase(backend, testCase))
+  const actual = await withBackend(factory, numerics, async (backend) => (canRun(backend, testCase) ? runStepCase(backend, testCase) : undefined))
+  if (actual === undefined) return { nmse: 0, problems: [] } // its plans never have this step
   const report = compareOutputs(testCase, expected, actual.outputs, own[testCase.op] ?? tolerances[numerics][testCase.op])
   return { nmse: report.nmse, problems: [...actual.problems.map((problem) => `${testCase.name}: ${problem}`), ...report.problems] }
+}
+
+/** Only a device that runs ahead of the host has to choose tokens. */
+function canRun({ runsAhead }: Backend, { op }: StepCase): boolean {
+  return op !== 'sample' || runsAhead > 1
 }
 
 function runModelCase(testCase: ModelCase, factory: BackendFactory, numerics: Numerics, chunk: number): Promise<NamedTensors> {

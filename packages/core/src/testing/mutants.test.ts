@@ -5,7 +5,7 @@ import { mutants } from './mutants.ts'
 import { stepCases } from './step-cases.ts'
 
 test.each(mutants().map((mutant) => [mutant.name, mutant] as const))('the suite catches a backend whose %s', async (_, mutant) => {
-  const wrong = mutant.wrap(reference())
+  const wrong = mutant.wrap(reference({ runsAhead: 4 }))
   const cases = conformanceCases().filter((testCase) => testCase.kind === 'step' && testCase.op === mutant.op)
   const results = await Promise.all(cases.map((testCase) => checkCase(testCase, wrong, { numerics: 'exact' })))
   expect(results.flatMap((result) => result.problems)).not.toEqual([])

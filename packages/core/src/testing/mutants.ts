@@ -28,6 +28,10 @@ export function mutants(): readonly Mutant[] {
     rewrite('takeRows', 'takes the first row for all', undefined, (memory, step) => zeroIndex(memory, step.index)),
     rewrite('topK', 'lets every id through the mask', undefined, (memory, step) => memory.write(step.mask, new Uint32Array(1).fill(0xffffffff))),
     rewrite('topK', 'is off by one in the ids', undefined, undefined, (memory, step) => addTo(memory, step.ids, 0)),
+    rewrite('sample', 'ignores the filters', undefined, (memory, step) => memory.write(step.settings, Float32Array.of(1, 0, 1, 0))),
+    rewrite('sample', 'takes the same u for all rows', undefined, (memory, step) => memory.write(step.u, new Float32Array(30).fill(0.5))),
+    rewrite('sample', 'leaves everything to the host', undefined, undefined, (memory, step) => memory.write(step.out, new Int32Array(40).fill(-1))),
+    rewrite('sample', 'does not tell the next run', undefined, undefined, (memory, step) => memory.write(step.next, Int32Array.of(0))),
     stale('linear', 'writes one row too many'),
   ]
 }

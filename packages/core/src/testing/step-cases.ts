@@ -1,6 +1,8 @@
 import type { BufferDecl, BufferName, BufferRole, Dim, DType, RunArgs, Step, WeightType } from '../backend.ts'
 import { createPlanBuilder } from '../graph/plan-builder.ts'
+import { candidatesOf } from '../sampling/candidates.ts'
 import type { Content, StepCase } from './case.ts'
+import { createRandom, randomNormals } from './random.ts'
 
 interface Draft {
   readonly name: string
@@ -16,7 +18,8 @@ const SPARE_ROWS = 3
 
 function stepCase({ name, step, buffers, args, contents = {}, outputs }: Draft, index: number): StepCase {
   const limits = { rows: args.rows + SPARE_ROWS, taken: (args.taken ?? 0) + SPARE_ROWS }
-  const builder = createPlanBuilder(name, limits)
+  // A plan of single rows is what a token takes: backends have kernels of their own for it.
+  const builder = createPlanBuilder(name, args.rows === 1 ? { ...limits, rows: 1 } : limits)
   for (const [buffer, [role, dtype, ...shape]] of Object.entries(buffers)) builder.buffer(role, buffer, dtype, shape)
   builder.section('step', () => builder.step(step))
   const plan = builder.build()
@@ -30,13 +33,22 @@ const ints = (...values: number[]): Content => ({ kind: 'values', values })
 
 function embedCases(): Draft[] {
   const shapes: readonly (readonly [WeightType, number])[] = [['f32', 37], ['f16', 40], ['bf16', 33], ['q8_0', 96], ['q6_k', 256], ['q4_0', 64], ['q5_0', 64], ['q4_k', 512]]
-  return shapes.map(([type, width]) => ({
+  const ends = shapes.map(([type, width]): Draft => ({
     name: `embed ${type} width ${width}, ids at both ends and outside`,
     step: { op: 'embed', ids: 'ids', table: 'table', out: 'out', scale: Math.fround(Math.sqrt(width)) },
     buffers: { ids: ['input', 'i32', 'rows'], table: ['weight', type, 19, width], out: ['output', 'f32', 'rows', width] },
     args: { rows: 5, position: 0 },
     contents: { ids: ints(0, 18, 7, 19, -1, 0, 0, 0) },
   }))
+  // The one table here that is larger than what is made of it: a backend can be told to split it.
+  const long: Draft = {
+    name: 'embed q8_0 from 200 rows, in order',
+    step: { op: 'embed', ids: 'ids', table: 'table', out: 'out', scale: 8 },
+    buffers: { ids: ['input', 'i32', 'rows'], table: ['weight', 'q8_0', 200, 64], out: ['output', 'f32', 'rows', 64] },
+    args: { rows: 10, position: 0 },
+    contents: { ids: ints(0, 1, 55, 56, 57, 111, 112, 150, 198, 199) },
+  }
+  return [...ends, long]
 }
 
 function rowMoveCases(): Draft[] {
@@ -111,6 +123,13 @@ function linearCases(): Draft[] {
     args: { rows: 6, position: 0 },
     contents: { out: { kind: 'normal', scale: 3 } },
   }
+  const saturated: Draft = {
+    name: 'linear f32 with gelu of values whose tanh is ±1',
+    step: { op: 'linear', x: 'x', weight: 'weight', out: 'out', activation: 'gelu' },
+    buffers: { x: ['input', 'f32', 'rows', 24], weight: ['weight', 'f32', 29, 24], out: ['output', 'f32', 'rows', 29] },
+    args: { rows: 5, position: 0 },
+    contents: { x: { kind: 'normal', scale: 60 } }, // tanh of thousands: a formula with exp overflows at 89
+  }
   const table: Draft = {
     name: 'linear f32 with a table of positions added',
     step: { op: 'linear', x: 'x', weight: 'weight', out: 'out', bias: 'bias', add: 'table' },
@@ -123,11 +142,11 @@ function linearCases(): Draft[] {
     buffers: { x: ['input', 'f32', 'taken', 64], weight: ['weight', 'q8_0', 50, 64], out: ['output', 'f32', 'taken', 50] },
     args: { rows: 5, position: 0, taken: 2 },
   }
-  return [...plain, full, table, taken]
+  return [...plain, full, saturated, table, taken]
 }
 
 function gatedLinearCases(): Draft[] {
-  return matrixShapes.map(([type, inWidth, outWidth], i): Draft => ({
+  const shapes = matrixShapes.map(([type, inWidth, outWidth], i): Draft => ({
     name: `gatedLinear ${type} [${outWidth}, ${inWidth}], up in ${i % 2 === 0 ? type : 'f32'}`,
     step: { op: 'gatedLinear', x: 'x', gate: 'gate', up: 'up', out: 'out' },
     buffers: {
@@ -138,6 +157,14 @@ function gatedLinearCases(): Draft[] {
     },
     args: { rows: 1 + (i % 5), position: 0 },
   }))
+  const saturated: Draft = {
+    name: 'gatedLinear f32 of values whose tanh is ±1',
+    step: { op: 'gatedLinear', x: 'x', gate: 'gate', up: 'up', out: 'out' },
+    buffers: { x: ['input', 'f32', 'rows', 24], gate: ['weight', 'f32', 29, 24], up: ['weight', 'f32', 29, 24], out: ['output', 'f32', 'rows', 29] },
+    args: { rows: 5, position: 0 },
+    contents: { x: { kind: 'normal', scale: 60 } },
+  }
+  return [...shapes, saturated]
 }
 
 function normRopeStoreCases(): Draft[] {
@@ -165,6 +192,7 @@ function normRopeStoreCases(): Draft[] {
 function attentionCases(): Draft[] {
   const shapes = [
     { name: 'one key', rows: 1, heads: 2, kvHeads: 1, headDim: 16, capacity: 8, begin: [0], end: [1] },
+    { name: 'one row, 600 keys around the ring', rows: 1, heads: 2, kvHeads: 1, headDim: 20, capacity: 610, begin: [37], end: [637] },
     { name: 'causal chunk', rows: 6, heads: 4, kvHeads: 2, headDim: 32, capacity: 16, begin: [0, 0, 0, 0, 0, 0], end: [1, 2, 3, 4, 5, 6] },
     { name: 'sliding window around the ring', rows: 5, heads: 4, kvHeads: 1, headDim: 24, capacity: 13, begin: [20, 21, 22, 23, 24], end: [26, 27, 28, 29, 30] },
     { name: 'an image block that sees itself', rows: 7, heads: 6, kvHeads: 3, headDim: 20, capacity: 32, begin: [0, 1, 2, 3, 4, 5, 6], end: [9, 14, 14, 14, 14, 14, 15] },
@@ -297,10 +325,51 @@ function topKCases(): Draft[] {
   ]
 }
 
+/** Candidates as topK leaves them, row by row: of random logits, of flat ones, of one that has nearly all the mass. */
+function sampleCases(): Draft[] {
+  const taken = 40
+  const draft = (name: string, vocabSize: number, count: number, settings: readonly [temperature: number, topK: number, topP: number, minP: number], allows?: (id: number) => boolean): Draft => {
+    const random = createRandom(vocabSize + count)
+    const mask = Uint32Array.from({ length: Math.ceil(vocabSize / 32) }, (_, word) => Array.from({ length: 32 }, (__, bit) => (allows?.(word * 32 + bit) ?? true)).reduce((bits, allowed, bit) => bits | (Number(allowed) << bit), 0))
+    const rows = Array.from({ length: taken }, (_, row) => candidatesOf(randomNormals(random, vocabSize, [4, 1, 0.05, 12][row % 4]), mask, count))
+    const padded = (values: Iterable<number>, fill: number): number[] => {
+      const row = [...values]
+      return [...row, ...Array.from({ length: count - row.length }, () => fill)]
+    }
+    return {
+      name: `sample: ${name}`,
+      step: { op: 'sample', ids: 'ids', values: 'values', logSumExp: 'logSumExp', settings: 'settings', u: 'u', vocabSize, out: 'out', next: 'next' },
+      buffers: {
+        ids: ['input', 'i32', 'taken', count], values: ['input', 'f32', 'taken', count], logSumExp: ['input', 'f32', 'taken'],
+        settings: ['input', 'f32', 4], u: ['input', 'f32', 'taken'], out: ['output', 'i32', 'taken'], next: ['output', 'i32', 'rows'],
+      },
+      args: { rows: 1, position: 0, taken },
+      contents: {
+        ids: ints(...rows.flatMap(({ ids }) => padded(ids, -1))),
+        values: { kind: 'values', values: rows.flatMap(({ logits }) => padded(logits, 0)) },
+        logSumExp: { kind: 'values', values: rows.map(({ logSumExp }) => Math.max(logSumExp, -1e30)) },
+        settings: { kind: 'values', values: settings },
+        u: { kind: 'values', values: rows.map(() => random.unit()) },
+      },
+    }
+  }
+  return [
+    draft('greedy', 500, 64, [0, 0, 1, 0]),
+    draft('plain', 500, 256, [1, 0, 1, 0]),
+    draft('cold', 500, 64, [0.4, 0, 1, 0]),
+    draft('the 40 best at 0.95 of the mass', 700, 64, [1, 40, 0.95, 0]),
+    draft('hot, with all three filters', 700, 64, [1.7, 50, 0.9, 0.02]),
+    draft('at least a tenth of the best', 500, 64, [1, 0, 1, 0.1]),
+    draft('a small vocabulary, whole', 37, 37, [1, 0, 0.9, 0]),
+    draft('few allowed', 300, 64, [0.8, 0, 1, 0], (id) => id % 30 === 7),
+    draft('none allowed', 300, 64, [0, 0, 1, 0], () => false),
+  ]
+}
+
 /** Every step kind on odd shapes, every encoding of weights. */
 export function stepCases(): readonly StepCase[] {
   return [
     ...embedCases(), ...rowMoveCases(), ...normCases(), ...linearCases(), ...gatedLinearCases(),
-    ...normRopeStoreCases(), ...attentionCases(), ...topKCases(), ...manyRowsAttentionCases(), ...constantShapeCases(),
+    ...normRopeStoreCases(), ...attentionCases(), ...topKCases(), ...sampleCases(), ...manyRowsAttentionCases(), ...constantShapeCases(),
   ].map(stepCase)
 }
