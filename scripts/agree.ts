@@ -1,7 +1,7 @@
 // `pnpm agree`: how closely a backend agrees with HF transformers (f32, same dequantised weights) on the real Gemma 3 270M:
 // 20 prompts continued greedily by 64 tokens, and 1632 teacher-forced rows of a long text. Writes docs/agreement.md and .json.
-//   --backend wasm|reference|native   what to measure; wasm by default. native: llama.cpp through node-llama-cpp
-//   --numerics exact|fast             wasm only; both by default
+//   --backend wasm|webgpu|reference|native   what to measure; wasm by default. native: llama.cpp through node-llama-cpp
+//   --numerics exact|fast                    wasm and webgpu; both by default
 //   --all                             every row of the table, the slow reference too
 //   --prompts N, --tokens N, --rows N   less of it, for a quick look (then nothing is written)
 import { spawn } from 'node:child_process'
@@ -17,6 +17,7 @@ import { type AgreementEntry, describe, type PromptResult, readResults, renderRe
 import type { AgreementSubject } from './agreement/subject.ts'
 import { installPeers } from './bench-peers.ts'
 import { fetchModel } from './model-fetch.ts'
+import { softwareVulkan } from './software-vulkan.ts'
 
 const { values } = parseArgs({
   options: {
@@ -41,6 +42,11 @@ async function openSubject(name: SubjectName, model: string): Promise<AgreementS
     case 'wasm fast': {
       const { wasm } = await import('../packages/backend-wasm/src/index.ts')
       return facetSubject(model, wasm(), name === 'wasm exact' ? 'exact' : 'fast')
+    }
+    case 'webgpu exact':
+    case 'webgpu fast': {
+      const { webgpu } = await import('../packages/backend-webgpu/src/index.ts')
+      return facetSubject(model, webgpu(), name === 'webgpu exact' ? 'exact' : 'fast')
     }
     case 'native': {
       installPeers()
@@ -75,7 +81,7 @@ async function agreeRows(subject: AgreementSubject): Promise<RowAgreement> {
 function runPart<T>(part: 'prompts' | 'rows', subject: SubjectName): Promise<T> {
   return new Promise((resolve, reject) => {
     const args = ['--conditions=@facetjs/source', ...process.argv.slice(1), `--part=${part}`, `--subject=${subject}`]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...softwareVulkan() } })
     let out = ''
     child.stdout.on('data', (chunk: Buffer) => {
       out += chunk.toString()
@@ -101,9 +107,9 @@ async function measure(subject: SubjectName): Promise<AgreementEntry> {
 
 function wantedSubjects(): readonly SubjectName[] {
   if (values.all) return subjects
-  const wanted = subjects.filter((name) => name.startsWith(values.backend) && (values.numerics === undefined || !name.startsWith('wasm') || name.endsWith(values.numerics)))
+  const wanted = subjects.filter((name) => name.startsWith(values.backend) && (values.numerics === undefined || !/exact|fast/.test(name) || name.endsWith(values.numerics)))
   if (wanted.length > 0) return wanted
-  throw new Error(`There is no --backend ${values.backend} --numerics ${values.numerics ?? ''} to measure. Choose wasm, reference or native, and exact or fast.`)
+  throw new Error(`There is no --backend ${values.backend} --numerics ${values.numerics ?? ''} to measure. Choose wasm, webgpu, reference or native, and exact or fast.`)
 }
 
 const model = await fetchModel()

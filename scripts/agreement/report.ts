@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { GreedyAgreement, RowAgreement } from '../../packages/core/src/testing/index.ts'
 
 /** Order of the table. */
-export const subjects = ['reference exact', 'wasm exact', 'wasm fast', 'native'] as const
+export const subjects = ['reference exact', 'wasm exact', 'wasm fast', 'webgpu exact', 'webgpu fast', 'native'] as const
 export type SubjectName = (typeof subjects)[number]
 
 export interface PromptResult extends GreedyAgreement {
@@ -44,11 +44,11 @@ export function shortfalls(name: SubjectName, { prompts, rows }: AgreementEntry,
   const wrong: string[] = []
   const atLeast = (what: string, found: number, bound: number): void => void (found < bound && wrong.push(`${what} is ${found}, below ${bound}`))
   const atMost = (what: string, found: number, bound: number): void => void (found > bound && wrong.push(`${what} is ${found}, above ${bound}`))
-  if (name === 'reference exact' || name === 'wasm exact') {
+  if (name.endsWith('exact')) {
     atLeast('prompts that agree', agreeing(prompts), prompts.length)
     atLeast('top-1', rows.top1, 0.998)
     atMost('|KL|', Math.abs(rows.kl), 5e-5)
-  } else if (name === 'wasm fast') {
+  } else if (name.endsWith('fast')) {
     atMost('KL', rows.kl, 1.2e-3)
     if (native !== undefined) atLeast('top-1', rows.top1, native.rows.top1 - 0.01)
   }

@@ -144,21 +144,20 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
       }),
     async read(name, into, row = 0) {
       // Only the copy waits for its turn; nobody waits for its arrival but who asked.
-      const { arrival, skip, isHalf } = await enqueue(() => {
+      const { copied, skip, isHalf } = await enqueue(() => {
         device.check()
         const { decl, shards } = find(name)
         checkSameType(name, typed(decl, 0), into)
         const start = checkSpan(decl, limits, into.length, row)
-        const isHalf = decl.dtype === 'f16'
-        const bytesEach = isHalf ? 2 : 4
+        const bytesEach = decl.dtype === 'f16' ? 2 : 4
         // Copies go by words of four bytes.
         const from = Math.floor((start * bytesEach) / 4) * 4
         const size = Math.ceil(((start + into.length) * bytesEach) / 4) * 4 - from
-        const arrival = size === 0 ? Promise.resolve(new ArrayBuffer(0)) : readBytes(device, shards[0].buffer, from, size)
-        arrival.catch(() => {}) // told below
-        return { arrival, skip: start * bytesEach - from, isHalf }
+        const words = size === 0 ? Promise.resolve(new ArrayBuffer(0)) : readBytes(device, shards[0].buffer, from, size)
+        words.catch(() => {}) // told below
+        return { copied: words, skip: start * bytesEach - from, isHalf: bytesEach === 2 }
       })
-      const found = await arrival
+      const found = await copied
       if (isHalf) into.set(fromHalves(new Uint16Array(found, skip, into.length)))
       else new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(new Uint8Array(found, skip, into.byteLength))
     },

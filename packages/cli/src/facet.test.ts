@@ -179,7 +179,7 @@ describe('exit codes', () => {
     ['a model that is not there', ['run', '--model', 'nowhere.gguf', 'Hi']],
     ['a file that is no model', ['describe', 'package.json']],
     ['a backend that is not there yet', ['run', '--backend', 'cuda', 'Hi']],
-    ['a hub address', ['run', '--model', 'hf:google/gemma-3-270m', 'Hi']],
+    ['a hub address that names no repository', ['run', '--model', 'hf:gemma-3-270m', 'Hi']],
     ['threads of one thread', ['trace', '--backend', 'reference', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
     ['an id outside the vocabulary', ['trace', '--ids', '5000', '--out', 'o.safetensors']],
     ['a list that is not there', ['tokenize', '--file', 'nowhere.json']],

@@ -11,23 +11,29 @@ import { onInterrupt } from './terminal.ts'
 
 /** A local path or an address; the demo model where nothing was said. */
 export function modelLocation({ model }: ModelOptions): string {
-  return model === undefined ? fileURLToPath(demoModel.gguf) : checkLocation(model)
-}
-
-function checkLocation(location: string): string {
-  if (!location.startsWith('hf:')) return location
-  throw new GemmaError('unsupported', `Downloading "${location}" from the Hugging Face hub is not there yet. Download the file yourself and give its path, or give its https address.`)
+  return model ?? fileURLToPath(demoModel.gguf)
 }
 
 function mmprojOption({ mmproj }: ModelOptions): { readonly mmproj?: string } {
-  return mmproj === undefined ? {} : { mmproj: checkLocation(mmproj) }
+  return mmproj === undefined ? {} : { mmproj }
 }
 
-/** Opens the files without loading weights. Ctrl-C gives up. */
-export async function openCheckpoint(options: ModelOptions): Promise<Checkpoint> {
+/**
+ * Opens the files without loading weights. Ctrl-C gives up.
+ * @param store false: of a model on the hub that is not here only what is read is fetched, and nothing is kept
+ */
+export async function openCheckpoint(options: ModelOptions, store = true): Promise<Checkpoint> {
   const abort = new AbortController()
   using _ = interruptible(abort)
-  return await openModel(modelLocation(options), { signal: abort.signal, ...mmprojOption(options) })
+  using progress = createProgress(false)
+  return await openModel(modelLocation(options), {
+    signal: abort.signal,
+    onDownload: (download) => {
+      showLoading(progress, { phase: 'download', ...download })
+    },
+    ...(store ? {} : { store }),
+    ...mmprojOption(options),
+  })
 }
 
 /** Loads a model onto its backend, with a bar on stderr. Ctrl-C gives up. */
@@ -50,15 +56,17 @@ export async function loadModel(options: LoadModelOptions): Promise<Gemma> {
 }
 
 /** Ctrl-C aborts, which ends in exit code 130. */
-export function interruptible(abort: AbortController): Disposable {
+export function interruptible(abort: AbortController, message = 'Stopped by Ctrl-C.'): Disposable {
   return onInterrupt(() => {
-    abort.abort(new GemmaError('aborted', 'Stopped by Ctrl-C.'))
+    abort.abort(new GemmaError('aborted', message))
   })
 }
 
-/** Only the weights take long enough for bars: what has been read, and what has been put into the backend's layout. */
+const labels = { download: 'downloading', read: 'reading    ', repack: 'repacking  ' } as const
+
+/** What takes long enough for bars: what has been downloaded and read, and what has been put into the backend's layout. */
 export function showLoading(progress: Progress, { phase, loaded, total }: LoadProgress): void {
   if (phase === 'open') return
-  progress.show(phase === 'read' ? 'reading  ' : 'repacking', loaded, total, 'bytes')
-  if (phase === 'repack' && loaded === total) progress.clear()
+  progress.show(labels[phase], loaded, total, 'bytes')
+  if (phase !== 'read' && loaded === total) progress.clear()
 }

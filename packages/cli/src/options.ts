@@ -30,11 +30,11 @@ export interface AnswerOptions extends LoadModelOptions, PictureOptions {
 }
 
 export function addModelOption(command: Command): Command {
-  return addMmprojOption(command.option('-m, --model <path|https address>', 'GGUF file, safetensors file or model folder (default: the demo model)'))
+  return addMmprojOption(command.option('-m, --model <model>', 'GGUF file, safetensors file or model folder, https address, or hf:owner/repository[/file] (default: the demo model)'))
 }
 
 export function addMmprojOption(command: Command): Command {
-  return command.option('--mmproj <path|https address>', 'vision part of a GGUF file (default: the only one in its folder)')
+  return command.option('--mmproj <path|address>', 'vision part of a GGUF file (default: the only one in its folder)')
 }
 
 export function addBackendOptions(command: Command, numerics?: Numerics): Command {

@@ -112,7 +112,7 @@ describe('facet run --image', () => {
   })
 
   test('an --mmproj that is not there, or is none', async () => {
-    for (const mmproj of ['nowhere.gguf', fileURLToPath(demoModel.gguf), 'hf:google/gemma-3-4b']) {
+    for (const mmproj of ['nowhere.gguf', fileURLToPath(demoModel.gguf), 'hf:gemma-3-4b']) {
       expect(await facet(['run', '--mmproj', mmproj, '--image', pictureFile('001.png'), describeIt])).toEqual({ code: 1, stdout: '', stderr: oneLine })
     }
   })

@@ -11,9 +11,19 @@ async function parse(...args: string[]): Promise<readonly unknown[]> {
     async (...given: unknown[]): Promise<void> => {
       calls.push([name, ...given])
     }
-  const commands: Commands = { run: record('run'), chat: record('chat'), describe: record('describe'), tokenize: record('tokenize'), trace: record('trace') }
+  const commands: Commands = {
+    run: record('run'),
+    chat: record('chat'),
+    describe: record('describe'),
+    tokenize: record('tokenize'),
+    trace: record('trace'),
+    pull: record('pull'),
+    listModels: record('listModels'),
+    deleteModel: record('deleteModel'),
+    verifyModel: record('verifyModel'),
+  }
   const program = createProgram(commands)
-  for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands: inner }) => inner)]) command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
   await program.parseAsync(['node', 'facet', ...args])
   expect(calls).toHaveLength(1)
   return calls[0] ?? []
@@ -54,6 +64,15 @@ describe('the forms that scripts use', () => {
     expect(await parse('tokenize', '--model', 'M', '--chat', '--file', 'chats.json')).toEqual(['tokenize', { model: 'M', file: 'chats.json', chat: true }])
   })
 
+  test('pull and models', async () => {
+    expect(await parse('pull', 'hf:o/r')).toEqual(['pull', 'hf:o/r', { mmproj: true }])
+    expect(await parse('pull', 'hf:o/r', '--no-mmproj', '--refresh', '-q')).toEqual(['pull', 'hf:o/r', { mmproj: false, refresh: true, quiet: true }])
+    expect(await parse('models')).toEqual(['listModels', {}])
+    expect(await parse('models', 'list', '--json')).toEqual(['listModels', { json: true }])
+    expect(await parse('models', 'delete', 'hf:o/r')).toEqual(['deleteModel', 'hf:o/r'])
+    expect(await parse('models', 'verify', 'hf:o/r', '--repair')).toEqual(['verifyModel', 'hf:o/r', { repair: true }])
+  })
+
   test('trace', async () => {
     const flags = '--model M --ids 2,5,7 --backend cuda --numerics fast --threads 2 --greedy 8 --logits top:20 --hidden --out o.safetensors'.split(' ')
     const options = { model: 'M', ids: [2, 5, 7], backend: 'cuda', numerics: 'fast', threads: 2, greedy: 8, logits: 20, hidden: true, out: 'o.safetensors' }
@@ -71,6 +90,8 @@ describe('what cannot be meant is a usage error', () => {
     ['an unknown image prompt', ['run', '--image-prompt', 'openai', 'Hi']],
     ['two prompts', ['run', 'Hi', 'there']],
     ['no model to describe', ['describe']],
+    ['no model to download', ['pull']],
+    ['no model to delete', ['models', 'delete']],
     ['an unknown backend', ['run', '--backend', 'abacus', 'Hi']],
     ['an unknown numerics', ['run', '--numerics', 'sloppy', 'Hi']],
     ['a temperature that is no number', ['run', '--temperature', 'hot', 'Hi']],

@@ -4,6 +4,10 @@ import packageJson from '../package.json' with { type: 'json' }
 import { chat } from './commands/chat.ts'
 import type { DescribeOptions } from './commands/describe.ts'
 import { describe } from './commands/describe.ts'
+import type { ListOptions, VerifyOptions } from './commands/models.ts'
+import { deleteModel, listModels, verifyModel } from './commands/models.ts'
+import type { PullOptions } from './commands/pull.ts'
+import { pull } from './commands/pull.ts'
 import type { RunOptions } from './commands/run.ts'
 import { run } from './commands/run.ts'
 import type { TokenizeOptions } from './commands/tokenize.ts'
@@ -21,6 +25,10 @@ export interface Commands {
   describe(target: string, options: DescribeOptions): Promise<void>
   tokenize(options: TokenizeOptions): Promise<void>
   trace(options: TraceOptions): Promise<void>
+  pull(model: string, options: PullOptions): Promise<void>
+  listModels(options: ListOptions): Promise<void>
+  deleteModel(model: string): Promise<void>
+  verifyModel(model: string, options: VerifyOptions): Promise<void>
 }
 
 /** The parser; it throws a CommanderError instead of ending the process. */
@@ -41,7 +49,7 @@ export function createProgram(commands: Commands): Command {
     .description('talk to a model')
     .action((options: AnswerOptions) => commands.chat(options))
 
-  addMmprojOption(program.command('describe').argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path or https address'))
+  addMmprojOption(program.command('describe').argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path, https address or hf:owner/repository'))
     .description('the module tree, parameters, bytes per token and memory')
     .option('--context <tokens>', 'context that the memory is for', integer(1))
     .option('--json', 'for programs')
@@ -67,6 +75,34 @@ export function createProgram(commands: Commands): Command {
     .requiredOption('-o, --out <safetensors>', 'where to write')
     .action((options: TraceOptions) => commands.trace(options))
 
+  program
+    .command('pull')
+    .argument('<model>', 'hf:owner/repository[@revision][/file], or the https address of a .gguf file')
+    .description('download a model, or go on with a download; HF_TOKEN is for gated models')
+    .option('--no-mmproj', 'leave the vision part of a GGUF model out')
+    .option('--refresh', 'ask for its newest version')
+    .option('-q, --quiet', 'no progress')
+    .action((model: string, options: PullOptions) => commands.pull(model, options))
+
+  const models = program.command('models').description('what has been downloaded')
+  models
+    .command('list', { isDefault: true })
+    .description('models and their files, the last used first')
+    .option('--json', 'for programs')
+    .action((options: ListOptions) => commands.listModels(options))
+  models
+    .command('delete')
+    .argument('<model>', 'hf:owner/repository, or a file or commit of it as list names them')
+    .description('take a model off the disk')
+    .action((model: string) => commands.deleteModel(model))
+  models
+    .command('verify')
+    .argument('<model>', 'hf:owner/repository, or a file or commit of it as list names them')
+    .description('read every byte again and compare')
+    .option('--repair', 'download damaged parts again')
+    .option('-q, --quiet', 'no progress')
+    .action((model: string, options: VerifyOptions) => commands.verifyModel(model, options))
+
   return program
 }
 
@@ -74,7 +110,7 @@ export function createProgram(commands: Commands): Command {
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWithReader()
   try {
-    await createProgram({ run, chat, describe, tokenize, trace }).parseAsync(argv)
+    await createProgram({ run, chat, describe, tokenize, trace, pull, listModels, deleteModel, verifyModel }).parseAsync(argv)
     return 0
   } catch (error) {
     return reportError(error)

@@ -12,6 +12,7 @@ export type GemmaErrorCode =
   | 'invalid-image'
   | 'invalid-model'
   | 'out-of-memory'
+  | 'out-of-storage'
   | 'unsupported'
   | 'unsupported-model'
 

@@ -68,7 +68,7 @@ function scratchBytes({ text, vision }: GemmaConfig, contextLength: number): num
 }
 
 async function describeFile(path: string, options: DescribeOptions): Promise<Description> {
-  const checkpoint = await openCheckpoint({ model: path, ...(options.mmproj === undefined ? {} : { mmproj: options.mmproj }) })
+  const checkpoint = await openCheckpoint({ model: path, ...(options.mmproj === undefined ? {} : { mmproj: options.mmproj }) }, false)
   try {
     return describeConfig(checkpoint.name, checkpoint.config, options, checkpoint.tensors, [storageOfCheckpoint(checkpoint.tensors)])
   } finally {

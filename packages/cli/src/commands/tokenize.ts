@@ -17,7 +17,7 @@ export async function tokenize(options: TokenizeOptions): Promise<void> {
   const { file, text } = options
   if ((file === undefined) === (text === undefined)) throw usageError('Give either --file texts.json or --text "...".')
   const input = file === undefined ? undefined : await readJsonFile(file)
-  const checkpoint = await openCheckpoint(options)
+  const checkpoint = await openCheckpoint(options, false)
   try {
     const tokenizer = await checkpoint.tokenizer()
     const output = input === undefined ? tokenizer.encode(text ?? '') : convert(input, checkpoint, tokenizer, options)

@@ -1,10 +1,14 @@
 /** What only Node can do. `web.ts` has the same exports for browsers; package.json's `#platform` picks. */
+import { createHash as createNodeHash } from 'node:crypto'
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { GemmaError } from '../errors.ts'
+import type { FileStore } from '../hub/file-store.ts'
 import { cutShort } from '../weights/source.ts'
 import type { Folder, Source } from '../weights/source.ts'
+import { defaultStoreFolder, diskStore } from './disk-store.ts'
 
 export { decodeImageFile } from './decode-with-sharp.ts'
 
@@ -75,6 +79,22 @@ export function pathOfFileUrl(url: URL): string {
   } catch (cause) {
     throw new GemmaError('invalid-argument', `${url.href} names no local file. Pass a path, or an address like file:///models/gemma.gguf.`, { cause })
   }
+}
+
+/** Where downloads are kept. @param folder default: `defaultStoreFolder` */
+export async function openFileStore(folder: string = defaultStoreFolder()): Promise<FileStore> {
+  return diskStore(folder, fileSource)
+}
+
+/** A hash that takes its bytes piece by piece; `hex` ends it. */
+export function createHash(name: 'sha256' | 'sha1'): { update(bytes: Uint8Array): void; hex(): string } {
+  const hash = createNodeHash(name)
+  return { update: (bytes) => void hash.update(bytes), hex: () => hash.digest('hex') }
+}
+
+/** An environment variable; undefined where it is empty. */
+export function environment(name: string): string | undefined {
+  return process.env[name] === '' ? undefined : process.env[name]
 }
 
 function unreadable(path: string, error: unknown): GemmaError {

@@ -161,6 +161,20 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       expect(right.length).toBe(2)
     })
 
+    test('leaves what it computed to the next one: an answer is given again without reading the past again', async () => {
+      const first = gemma.chat()
+      const [, , third] = await ask(first, questions.slice(0, 3))
+      const messages = first.messages.slice(0, 4)
+      await first.dispose()
+      await using second = gemma.chat({ messages })
+      const { text, usage } = await second.send(questions[2]).result
+      expect(text).toBe(third)
+      expect(usage.cachedTokens).toBe(usage.promptTokens - 1)
+      await using other = gemma.chat()
+      const { usage: apart } = await other.send(questions[0]).result // while the second one has the cache
+      expect(apart.cachedTokens).toBe(0)
+    })
+
     test('sessions answer side by side as they do alone', async () => {
       const sessions = questions.slice(0, 4).map(() => gemma.chat())
       const together = await Promise.all(sessions.map((session, i) => ask(session, [questions[i], 'Good morning!'])))

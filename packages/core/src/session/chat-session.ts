@@ -15,6 +15,10 @@ import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, 
 export interface SessionContext {
   /** Another one after a recovery, which is waited for. */
   readonly model: () => Promise<TextModel>
+  /** The one that was used last, if nobody uses it now, else a new one. */
+  readonly takeCache: (model: TextModel) => Promise<KvCache>
+  /** Keeps it for who comes next, or ends it. */
+  readonly giveBack: (model: TextModel, cache: KvCache) => void
   readonly tokenizer: Tokenizer
   readonly template: ChatTemplate
   readonly prompts: PromptEncoder
@@ -60,7 +64,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   const openCache = async (): Promise<NonNullable<typeof opened>> => {
     const model = await context.model()
     if (opened?.model === model) return opened
-    const cache = model.openCache()
+    const cache = context.takeCache(model)
     cache.catch(() => {
       opened = undefined // the next send may find more memory
     })
@@ -150,9 +154,10 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       context.open.delete(session)
       running?.stop()
       await running?.result.catch(() => {})
-      const cache = await opened?.cache.catch(() => undefined)
+      const mine = opened
       opened = undefined
-      cache?.dispose()
+      const cache = await mine?.cache.catch(() => undefined)
+      if (mine !== undefined && cache !== undefined) context.giveBack(mine.model, cache)
     },
     [Symbol.asyncDispose]: () => session.dispose(),
   }

@@ -21,13 +21,13 @@ export type Gemma = GemmaInterface
 /** The entry to everything: `await Gemma.load('model.gguf', { backend: reference() })`. */
 export const Gemma: {
   /**
-   * Opens a checkpoint (local path in Node, URL, Blob, bytes; GGUF or safetensors, unmodified) and puts it on a device.
-   * @throws GemmaError `invalid-model`, `unsupported-model`, `download-failed`, `backend-unavailable`, `out-of-memory`,
+   * Opens a checkpoint (`hf:owner/repository`, local path in Node, URL, Blob, bytes; GGUF or safetensors, unmodified) and puts it on a device.
+   * @throws GemmaError `invalid-model`, `unsupported-model`, `download-failed`, `out-of-storage`, `backend-unavailable`, `out-of-memory`,
    * `invalid-argument`; the signal's reason when aborted. Nothing stays allocated then.
    */
   load(model: ModelInput, options: LoadOptions): Promise<Gemma>
   /**
-   * What `load` would take of the device, from the model's headers alone: no weight is read.
+   * What `load` would take of the device, from the model's headers alone: no weight is read, nothing is downloaded to be kept.
    * @throws GemmaError as `load`; `out-of-memory` where the device cannot hold it, as far as it tells
    */
   estimate(model: ModelInput, options: LoadOptions): Promise<MemoryEstimate>
@@ -35,7 +35,13 @@ export const Gemma: {
   load,
   async estimate(model, options) {
     checkOptions(options)
-    return await estimate(model, options)
+    const { mmproj: _, onProgress: __, ...rest } = options
+    const checkpoint = await reopen(model, { ...options, store: false })
+    try {
+      return await estimate(checkpoint, rest)
+    } finally {
+      if (!isCheckpoint(model)) await checkpoint.close()
+    }
   },
 }
 
@@ -61,8 +67,15 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   }
 }
 
-function reopen(input: ModelInput, { signal, mmproj }: LoadOptions): Promise<Checkpoint> {
-  return openModel(input, { ...(signal && { signal }), ...(mmproj !== undefined && { mmproj }) })
+function reopen(input: ModelInput, { signal, mmproj, token, endpoint, store, onProgress }: LoadOptions): Promise<Checkpoint> {
+  return openModel(input, {
+    ...(signal && { signal }),
+    ...(mmproj !== undefined && { mmproj }),
+    ...(token !== undefined && { token }),
+    ...(endpoint !== undefined && { endpoint }),
+    ...(store !== undefined && { store }),
+    ...(onProgress && { onDownload: (progress) => onProgress({ phase: 'download', ...progress }) }),
+  })
 }
 
 /** From where a recovery loads again, and how. */
@@ -112,7 +125,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
   const { temperature, topK, topP } = checkpoint.generation
   const defaults: GenerateOptions = { ...(temperature !== undefined && { temperature }), ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
   const open = new Set<Session>()
-  /** A cache that no completion uses now: the next one may find its prompt's beginning there. */
+  /** The cache that was used last by who does not need it now: the next one may find its prompt's beginning there. */
   let idle: KvCache | undefined
   let disposed: Promise<void> | undefined
   let recovering: Promise<void> | undefined
@@ -126,8 +139,21 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     if (isLost) throw new GemmaError('device-lost', 'The model is on no device since recover() failed. Call recover() again.')
     return device.model
   }
+  const takeCache = async (model: TextModel): Promise<KvCache> => {
+    const taken = idle
+    idle = undefined // before anything is awaited: somebody else may look for it
+    return taken ?? (await model.openCache())
+  }
+  const giveBack = (model: TextModel, cache: KvCache): void => {
+    const isKept = disposed === undefined && model === device.model
+    const ended = isKept ? idle : cache
+    if (isKept) idle = cache
+    ended?.dispose()
+  }
   const context: SessionContext = {
     model: textModel,
+    takeCache,
+    giveBack,
     tokenizer,
     template,
     prompts,
@@ -176,9 +202,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
         const { ids, images: shown } = await completionPrompt(prompt, options, resolved)
         const imageMs = shown.size > 0 ? performance.now() - start : 0
         const model = await textModel()
-        const taken = idle
-        idle = undefined // before anything is awaited: another completion may look for it
-        const cache = taken ?? (await model.openCache())
+        const cache = await takeCache(model)
         try {
           return await generate({
             model,
@@ -194,8 +218,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
             makeRoom: (all) => halve(all, contextLength),
           })
         } finally {
-          if (idle === undefined && disposed === undefined && model === device.model) idle = cache
-          else cache.dispose()
+          giveBack(model, cache)
         }
       })
       running.add(stream)

@@ -1,6 +1,7 @@
 /** The upper seam: what apps, React, the CLI, workers and adapters see. Arguments and results are structured-cloneable, signals and callbacks aside. */
 import type { BackendFactory, Numerics } from '../backend.ts'
 import type { GemmaConfig } from '../graph/config.ts'
+import type { StoreOptions } from '../hub/open-address.ts'
 import type { ImageInput } from '../image/image-input.ts'
 import type { SamplingOptions } from '../sampling/options.ts'
 import type { ChatMessage, ContentPart, ImagePart } from '../tokenizer/chat-template.ts'
@@ -9,15 +10,15 @@ import type { MmprojInput } from '../weights/open-model.ts'
 
 export interface LoadProgress {
   /**
-   * `open`: headers and tokenizer. `read`: bytes of weights that have come from the source. `repack`: bytes that the device has put
+   * `download`: bytes of a model that is to be kept (`hf:…`), within `open`, where something has to be fetched. `open`: headers and tokenizer. `read`: bytes of weights that have come from the source. `repack`: bytes that the device has put
    * into its layout; it follows `read` by a slice or two. Each phase reports 0 and its total.
    */
-  readonly phase: 'open' | 'read' | 'repack'
+  readonly phase: 'download' | 'open' | 'read' | 'repack'
   readonly loaded: number
   readonly total: number
 }
 
-export interface LoadOptions {
+export interface LoadOptions extends StoreOptions {
   readonly backend: BackendFactory
   /** Default `fast`: what the device is best at. `exact`: f32 activations and KV. */
   readonly numerics?: Numerics

@@ -1,5 +1,7 @@
 import { fileSource, kindOf, localFolder, pathOfFileUrl, splitPath } from '#platform'
 import { GemmaError } from '../errors.ts'
+import type { DownloadProgress } from '../hub/download-files.ts'
+import { isKept, openAddress as openKept, type StoreOptions } from '../hub/open-address.ts'
 import { blobSource, bufferSource } from './buffer-source.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { openGguf } from './checkpoint-gguf.ts'
@@ -11,24 +13,26 @@ import { invalidModel, unsupportedModel } from './model-errors.ts'
 import type { Folder, Source } from './source.ts'
 
 /**
- * Where a model comes from: the path or the http(s) or file address of a .gguf file, of a .safetensors file with its
- * config.json beside it, or of such a folder (an http folder's address ends with /, or names a file in it); a .gguf
- * file's bytes; a source; a folder; or a checkpoint, which is given back.
+ * Where a model comes from: `hf:owner/repository[@revision][/file]` (downloaded and kept, see `StoreOptions.store`); the path or the
+ * http(s) or file address of a .gguf file, of a .safetensors file with its config.json beside it, or of such a folder (an http folder's
+ * address ends with /, or names a file in it); a .gguf file's bytes; a source; a folder; or a checkpoint, which is given back.
  */
 export type ModelInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source | Folder | Checkpoint
 
 /** An mmproj file: its path, address, bytes or source. */
 export type MmprojInput = string | URL | Blob | Uint8Array | ArrayBuffer | Source
 
-export interface OpenModelOptions extends HttpOptions {
+export interface OpenModelOptions extends HttpOptions, StoreOptions {
   /** The vision part of a GGUF model. Default: the only mmproj file beside its only model, where the folder can be listed. False: none. */
   readonly mmproj?: MmprojInput | false
+  /** While a model that is to be kept is downloaded. */
+  readonly onDownload?: (progress: DownloadProgress) => void
 }
 
 /**
  * Opens a model: headers and small files are read, weights and tokenizer only when they are asked for.
  * What is opened or passed in is closed with the checkpoint, or if this fails.
- * @throws GemmaError `invalid-argument` (nothing there), `invalid-model`, `unsupported-model`, `download-failed`; `signal.reason` when aborted.
+ * @throws GemmaError `invalid-argument` (nothing there), `invalid-model`, `unsupported-model`, `download-failed`, `out-of-storage`; `signal.reason` when aborted.
  */
 export async function openModel(input: ModelInput, options: OpenModelOptions = {}): Promise<Checkpoint> {
   const { mmproj } = options
@@ -84,6 +88,7 @@ interface Beside {
 async function openAddress(address: string, options: OpenModelOptions): Promise<Checkpoint> {
   // One letter and a colon is a drive of Windows.
   const [, scheme] = /^([a-z][a-z0-9+.-]+):/i.exec(address) ?? []
+  if (isKept(address, options)) return await openFolder(await keptFolder(address, options, options.mmproj === undefined), options)
   switch (scheme?.toLowerCase()) {
     case undefined:
       return await openPath(address, options)
@@ -93,8 +98,13 @@ async function openAddress(address: string, options: OpenModelOptions): Promise<
     case 'https':
       return await openHttp(parseUrl(address), options)
     default:
-      throw new GemmaError('invalid-argument', `${address}: addresses that begin with ${scheme}: cannot be opened. Pass a path or an https address.`)
+      throw new GemmaError('invalid-argument', `${address}: addresses that begin with ${scheme}: cannot be opened. Pass a path, an https address or hf:owner/repository.`)
   }
+}
+
+async function keptFolder(address: string, { mmproj: _, headers, ...options }: OpenModelOptions, withMmproj: boolean): Promise<Folder> {
+  if (headers !== undefined) throw new GemmaError('invalid-argument', `${address}: headers are for addresses that are read in ranges. Pass token for the hub, or leave store out.`)
+  return await openKept(address, { ...options, withMmproj })
 }
 
 function parseUrl(address: string): URL {
@@ -182,9 +192,10 @@ async function openFolder(folder: Folder, options: OpenModelOptions): Promise<Ch
 }
 
 /** The mmproj file that was named, or else the one that lies beside a lone model. */
-async function openMmproj(beside: Beside | undefined, { mmproj, signal, ...http }: OpenModelOptions): Promise<Source | undefined> {
+async function openMmproj(beside: Beside | undefined, options: OpenModelOptions): Promise<Source | undefined> {
+  const { mmproj, signal } = options
   if (mmproj === false) return undefined
-  if (mmproj !== undefined) return await openSource(mmproj, { ...http, ...pick(signal) })
+  if (mmproj !== undefined) return await openSource(mmproj, options)
   if (beside === undefined || isMmproj(beside.fileName)) return undefined
   // A folder that may not be listed may still have files that can be read.
   const names = await beside.folder.list?.().catch(() => undefined)
@@ -193,7 +204,7 @@ async function openMmproj(beside: Beside | undefined, { mmproj, signal, ...http 
   return towers.length === 1 && ggufs.length === 2 ? await beside.folder.open(towers[0], signal) : undefined
 }
 
-async function openSource(input: MmprojInput, options: HttpOptions): Promise<Source> {
+async function openSource(input: MmprojInput, options: OpenModelOptions): Promise<Source> {
   if (input instanceof Blob) return blobSource(input)
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return bufferSource(input)
   if (typeof input !== 'string' && !(input instanceof URL)) {
@@ -201,6 +212,13 @@ async function openSource(input: MmprojInput, options: HttpOptions): Promise<Sou
     throw new GemmaError('invalid-argument', 'This is no mmproj file. Pass its path, an address, a Blob, bytes or a Source.')
   }
   const address = typeof input === 'string' ? input : input.href
+  if (isKept(address, options)) {
+    const folder = await keptFolder(address, options, false)
+    const [name, ...others] = (await folder.list?.()) ?? []
+    const source = others.length === 0 ? await folder.open(name, options.signal) : undefined
+    if (source === undefined) throw new GemmaError('invalid-argument', `${address} is no mmproj file. Name the file itself, like hf:owner/repository/mmproj-F16.gguf.`)
+    return source
+  }
   if (/^https?:/i.test(address)) return await httpSource(parseUrl(address), options)
   return await fileSource(/^file:/i.test(address) ? pathOfFileUrl(parseUrl(address)) : address)
 }

@@ -90,10 +90,11 @@ async function load(connection: Connection, model: WorkerModel | URL, options: W
   return createRemoteGemma(connection, id, gemma)
 }
 
-function placeToSend(model: WorkerModel | URL, { backend, mmproj, ...options }: Omit<WorkerLoadOptions, 'signal' | 'onProgress'>): Pick<Extract<Request, { type: 'load' }>, 'model' | 'backends' | 'options'> {
+function placeToSend(model: WorkerModel | URL, { backend, mmproj, store, ...options }: Omit<WorkerLoadOptions, 'signal' | 'onProgress'>): Pick<Extract<Request, { type: 'load' }>, 'model' | 'backends' | 'options'> {
   const backends = typeof backend === 'string' ? [backend] : backend
   if (!Array.isArray(backends)) throw new GemmaError('invalid-argument', "No backend was given. Name one that the worker serves, for example { backend: 'wasm' }.")
-  return { model: modelToSend(model), backends, options: { ...options, ...(mmproj !== undefined && { mmproj: fileToSend(mmproj) }) } }
+  if (typeof store === 'object') throw new GemmaError('invalid-argument', 'A ModelStore cannot be sent to a worker. Give store: true, which is the same store there.')
+  return { model: modelToSend(model), backends, options: { ...options, ...(store !== undefined && { store }), ...(mmproj !== undefined && { mmproj: fileToSend(mmproj) }) } }
 }
 
 function modelToSend(model: WorkerModel | URL): WorkerModel {

@@ -10,7 +10,8 @@ export type Id = string
 /** A path or address that the worker opens, the file itself, or a folder's files by name. */
 export type WorkerModel = string | Blob | Uint8Array | ArrayBuffer | ReadonlyMap<string, Blob | Uint8Array>
 
-export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'imagePrompt'> & {
+export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'imagePrompt' | 'token' | 'endpoint'> & {
+  readonly store?: boolean
   readonly mmproj?: string | Blob | Uint8Array | ArrayBuffer | false
 }
 

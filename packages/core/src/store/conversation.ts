@@ -1,0 +1,107 @@
+import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
+import type { GemmaMessage } from './types.ts'
+
+/** Messages with all their branches; each message follows one other, or begins the conversation. */
+export interface Conversation {
+  /** The branch that is shown. The same array until something changes. */
+  readonly path: readonly GemmaMessage[]
+  get(id: string): GemmaMessage | undefined
+  /** The message before. */
+  parentOf(id: string): GemmaMessage | undefined
+  /** Those before it, first message first. */
+  before(id: string): readonly GemmaMessage[]
+  /** Another message after this one (or at the beginning), which is shown from now on. */
+  add(parent: string | undefined, message: Omit<GemmaMessage, 'id' | 'branches'>): GemmaMessage
+  /** Nothing if it is gone. */
+  update(id: string, change: Partial<Omit<GemmaMessage, 'id' | 'branches'>>): void
+  /** Shows this message, and after it what was last shown there. */
+  select(id: string): void
+  /** Begins anew; ids are not used again. */
+  reset(messages?: readonly ChatMessage[]): void
+}
+
+/** The place of the first message. */
+const root = ''
+
+export function createConversation(messages?: readonly ChatMessage[]): Conversation {
+  const all = new Map<string, GemmaMessage>()
+  const parents = new Map<string, string>()
+  /** Which message is shown after which. */
+  const chosen = new Map<string, string>()
+  let count = 0
+  let path: readonly GemmaMessage[] | undefined
+
+  const put = (message: GemmaMessage): void => {
+    all.set(message.id, message)
+    path = undefined
+  }
+  const follow = (): readonly GemmaMessage[] => {
+    const shown: GemmaMessage[] = []
+    for (let next = all.get(chosen.get(root) ?? root); next !== undefined; next = all.get(chosen.get(next.id) ?? root)) shown.push(next)
+    return shown
+  }
+  const parentOf = (id: string): GemmaMessage | undefined => all.get(parents.get(id) ?? root)
+
+  const conversation: Conversation = {
+    get path() {
+      return (path ??= follow())
+    },
+    get: (id) => all.get(id),
+    parentOf,
+    before(id) {
+      const found: GemmaMessage[] = []
+      for (let at = parentOf(id); at !== undefined; at = parentOf(at.id)) found.unshift(at)
+      return found
+    },
+    add(parent = root, message) {
+      const id = `m${++count}`
+      const siblings = [...all.values()].filter((each) => parents.get(each.id) === parent)
+      const branches = [...siblings.map((sibling) => sibling.id), id]
+      for (const sibling of siblings) put({ ...sibling, branches })
+      const added = { id, ...message, branches }
+      put(added)
+      parents.set(id, parent)
+      chosen.set(parent, id)
+      return added
+    },
+    update(id, change) {
+      const message = all.get(id)
+      if (message !== undefined) put({ ...message, ...change })
+    },
+    select(id) {
+      for (let at = all.get(id); at !== undefined; at = parentOf(at.id)) chosen.set(parents.get(at.id) ?? root, at.id)
+      path = undefined
+    },
+    reset(next = []) {
+      all.clear()
+      parents.clear()
+      chosen.clear()
+      path = undefined
+      let parent: string | undefined
+      for (const { role, content } of next) parent = conversation.add(parent, { role: role === 'model' ? 'assistant' : role, parts: toParts(content), status: 'done' }).id
+    },
+  }
+  conversation.reset(messages)
+  return conversation
+}
+
+export function toParts(content: ChatMessage['content']): readonly ContentPart[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : content
+}
+
+/** As a session takes it. */
+export function toContent(parts: readonly ContentPart[]): ChatMessage['content'] {
+  if (parts.length === 0) return ''
+  return parts.length === 1 && parts[0].type === 'text' ? parts[0].text : parts
+}
+
+/** What a model remembers of these messages: without questions that were not answered. */
+export function answered(messages: readonly GemmaMessage[]): readonly GemmaMessage[] {
+  const isOver = (message: GemmaMessage | undefined): boolean => message?.status === 'done' || message?.status === 'stopped'
+  return messages.filter((message, i) => isOver(message) && (message.role !== 'user' || isOver(messages[i + 1])))
+}
+
+/** A conversation as `gemma.chat({ messages })` and the stores take it, without questions that were not answered. */
+export function toChatMessages(messages: readonly GemmaMessage[]): ChatMessage[] {
+  return answered(messages).map(({ role, parts }) => ({ role, content: toContent(parts) }))
+}
