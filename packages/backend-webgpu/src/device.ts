@@ -94,6 +94,7 @@ export async function openDevice({ gpu: given, powerPreference = 'high-performan
     },
     destroy() {
       isOurs = true
+      failure ??= new GemmaError('disposed', 'The WebGPU backend was disposed of before this was done. Open another one with webgpu().open().')
       device.destroy()
     },
   }

@@ -24,6 +24,9 @@ const NEGATIVE_INFINITY = 0xff800000
 /** A plan with its pipelines and bind groups made; a run is one pass and one submission, or one a section where it can be aborted. */
 export async function compilePlan(device: Device, pipelines: Pipelines, plan: Plan, memories: readonly Memory[], enqueue: TaskQueue, signal?: AbortSignal): Promise<Executable> {
   const { gpu } = device
+  if (plan.limits.rows > device.maxWorkgroups) {
+    throw new GemmaError('invalid-argument', `Plan ${plan.name} has runs of ${plan.limits.rows} rows, and this GPU takes ${device.maxWorkgroups}. Give a smaller prefillChunk.`)
+  }
   const owned: GPUBuffer[] = []
   const scratches = new Map<string, GPUBuffer>()
   const place = (name: BufferName): Placed => {
@@ -93,6 +96,9 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
   let disposed = false
   const ahead: Promise<unknown>[] = []
 
+  /** The tower has a single row too, of constant shapes, and takes nothing. */
+  const isToken = plan.limits.rows === 1 && plan.limits.taken > 0
+
   const run = async (args: RunArgs): Promise<void> => {
     const { rows, taken = 0, position, adjusted = 0, sections: [begin, end] = [0, plan.sections.length], signal: stop } = args
     stop?.throwIfAborted()
@@ -100,9 +106,9 @@ export async function compilePlan(device: Device, pipelines: Pipelines, plan: Pl
     gpu.queue.writeBuffer(parameters, 0, Uint32Array.of(rows, taken, position, adjusted, NEGATIVE_INFINITY, 0, 0, 0))
     const chosen = sections.slice(begin, end)
     const recorder = profiler?.start()
-    // A single row is over before anyone could stop it.
-    for (const part of stop === undefined || rows === 1 ? [chosen.flat()] : chosen) {
-      if (ahead.length >= (rows === 1 ? RUNS_AHEAD : CHUNKS_AHEAD)) await ahead.shift()
+    // A token is over before anyone could stop it.
+    for (const part of stop === undefined || isToken ? [chosen.flat()] : chosen) {
+      if (ahead.length >= (isToken ? RUNS_AHEAD : CHUNKS_AHEAD)) await ahead.shift()
       stop?.throwIfAborted()
       submit(part, args, recorder)
       ahead.push(gpu.queue.onSubmittedWorkDone().catch(() => {})) // a lost device is told by what comes next

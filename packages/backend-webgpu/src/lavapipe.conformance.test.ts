@@ -34,6 +34,12 @@ describe.skipIf(why !== undefined)(`WebGPU on lavapipe${why === undefined ? '' :
       })
       afterAll(() => kept.dispose())
 
+      test('each choice of cases finds some', () => {
+        const names = conformanceCases().map((testCase) => testCase.name)
+        const choices = cases.flatMap(({ source }) => source.split('|^').map((part) => new RegExp(part.startsWith('^') ? part : `^${part}`)))
+        expect(choices.filter((choice) => !names.some((each) => choice.test(each)))).toEqual([])
+      })
+
       test('the device is what is wanted', async () => {
         const device = await openDevice(options)
         device.destroy()

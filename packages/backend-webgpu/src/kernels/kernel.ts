@@ -1,4 +1,4 @@
-import type { BufferName, RowLimits, RunArgs, Step, StepOp } from '@facetjs/core/backend'
+import { type BufferName, GemmaError, type RowLimits, type RunArgs, type Step, type StepOp } from '@facetjs/core/backend'
 import type { Features } from '../device.ts'
 import type { Placed, Shard } from '../memory.ts'
 
@@ -55,6 +55,7 @@ export function createBindings(): Bindings {
   const entries = new Map<GPUBuffer, Entry>()
   const bind = (name: string, buffer: GPUBuffer, type: ElementType, isWritable: boolean): string => {
     const entry = entries.get(buffer) ?? { name, type, isWritable: false }
+    if (entry.type !== type) throw new GemmaError('internal', `A kernel reads ${entry.name} as ${entry.type} and as ${type}, and it can only have one type. Copy it in the plan.`)
     entry.isWritable ||= isWritable
     entries.set(buffer, entry)
     return entry.name
@@ -109,8 +110,8 @@ export const u32 = (value: number): string => `${value}u`
 
 /** More workgroups than a dimension holds go on in the second: `wg.x + wg.y * ${columns}`. */
 export function spread(count: number, maxWorkgroups: number): { readonly columns: number; readonly rows: number } {
-  const columns = Math.min(count, maxWorkgroups)
-  return { columns, rows: Math.ceil(count / columns) }
+  const rows = Math.ceil(count / maxWorkgroups)
+  return { columns: Math.ceil(count / rows), rows }
 }
 
 export type { Placed, Shard }

@@ -36,6 +36,8 @@ fn ${name}(lane: u32, value: ${type}) -> ${type} {
   if (subgroupElect()) {
     ${name}_values[lane] = together;
     atomicOr(&${name}_flags[lane / 32], 1u << (lane % 32));
+  } else {
+    ${name}_values[lane] = ${op === 'add' ? `${type}()` : 'together'}; // should it have been another's turn before: its flag stays up
   }
   workgroupBarrier();
   var result = ${op === 'add' ? `${type}()` : 'together'};

@@ -60,7 +60,11 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   // Places that nothing fills, and logits of −∞, come last.
   let value = ${values}[row + lane];
   let is_listed = ${idsName}[row + lane] >= 0 && bitcast<u32>(value) != run.negative_infinity;
-  let listed = count_of(lane, is_listed, false).x;
+  // NaN and +∞, by their bits: the host throws then.
+  let is_bad = is_listed && (bitcast<u32>(value) & 0x7f800000u) == 0x7f800000u;
+  let counts = count_of(lane, is_listed, is_bad);
+  let listed = counts.x;
+  let is_sound = counts.y == 0 && (bitcast<u32>(${logSumExp}[wg.x]) & 0x7f800000u) != 0x7f800000u;
   let is_complete = ${isWhole} || listed < ${u32(count)};
   let best = ${values}[row];
   let below = select(0, value - best, is_listed); // ≤ 0
@@ -137,7 +141,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lane:
   let target_high = ${u}[wg.x] * (mass + high) + tolerance * (mass + high);
   let passed = count_of(lane, lane < kept && through < target_low, lane < kept && through <= target_high);
   let entry = select(passed.x, 0, is_greedy);
-  is_sure = (listed != 0) && (is_greedy || (is_sure && passed.x == passed.y && entry < kept));
+  is_sure = listed != 0 && is_sound && (is_greedy || (is_sure && passed.x == passed.y && entry < kept));
   if (lane == 0) {
     let chosen = select(-1, ${idsName}[row + min(entry, last)], is_sure);
     ${out}[wg.x] = chosen;

@@ -126,7 +126,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
   const defaults: GenerateOptions = { ...(temperature !== undefined && { temperature }), ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
   const open = new Set<Session>()
   /** The cache that was used last by who does not need it now: the next one may find its prompt's beginning there. */
-  let idle: KvCache | undefined
+  let idle: { readonly model: TextModel; readonly cache: KvCache } | undefined
   let disposed: Promise<void> | undefined
   let recovering: Promise<void> | undefined
   /** A recovery failed. */
@@ -142,12 +142,14 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
   const takeCache = async (model: TextModel): Promise<KvCache> => {
     const taken = idle
     idle = undefined // before anything is awaited: somebody else may look for it
-    return taken ?? (await model.openCache())
+    if (taken?.model === model) return taken.cache
+    taken?.cache.dispose() // of a device before a recovery
+    return await model.openCache()
   }
   const giveBack = (model: TextModel, cache: KvCache): void => {
     const isKept = disposed === undefined && model === device.model
-    const ended = isKept ? idle : cache
-    if (isKept) idle = cache
+    const ended = isKept ? idle?.cache : cache
+    if (isKept) idle = { model, cache }
     ended?.dispose()
   }
   const context: SessionContext = {
@@ -236,7 +238,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
       checkOpen()
       recovering ??= (async () => {
         if (origin === undefined) throw new GemmaError('invalid-argument', 'This model was loaded from bytes, which are not kept. Load it again with Gemma.load(), from a Blob or a path if recover() is wanted.')
-        idle?.dispose()
+        idle?.cache.dispose()
         idle = undefined
         isLost = true
         await device.dispose().catch(() => {}) // first: a device without memory needs it back
@@ -261,7 +263,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
         await Promise.all([...open].map((session) => session.dispose()))
         await Promise.allSettled([...running].map((stream) => stream.result))
         await recovering?.catch(() => {})
-        idle?.dispose()
+        idle?.cache.dispose()
         encoder?.forget()
         await device.dispose()
       })()

@@ -128,3 +128,15 @@ test('a model loaded from bytes, which are not kept, says so', async () => {
   expect(await failure(gemma.recover())).toMatchObject({ code: 'invalid-argument', message: expect.stringMatching(/bytes.*Load it again/) })
   expect((await gemma.chat().send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
 })
+
+test('a session that ends while the device is opened again leaves nothing of the old one behind', async () => {
+  await using gemma = await Gemma.load(demo, { backend: fragile().factory, numerics: 'exact' })
+  const session = gemma.chat()
+  const { text } = await session.send('What is the opposite of night?').result
+  const recovered = gemma.recover()
+  await session.dispose()
+  await recovered
+  const { text: again, usage } = await gemma.chat().send('What is the opposite of night?').result
+  expect(again).toBe(text)
+  expect(usage.cachedTokens).toBe(0)
+})

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Backend, BackendFactory } from '../backend.ts'
 import { reference } from '../reference/index.ts'
 import { Gemma } from './gemma.ts'
-import type { GenerateOptions } from './types.ts'
+import type { GenerateOptions, LoadOptions } from './types.ts'
 
 const demo = new URL('../../../demo-model/model/demo-q8_0.gguf', import.meta.url)
 
@@ -55,7 +55,7 @@ function device(counts: Counts, runsAhead: number, choose: (id: number) => numbe
   }
 }
 
-const load = (backend: BackendFactory): Promise<Gemma> => Gemma.load(demo, { backend, numerics: 'exact', contextLength: 160 })
+const load = (backend: BackendFactory, limits: Pick<LoadOptions, 'contextLength' | 'prefillChunk'> = { contextLength: 160 }): Promise<Gemma> => Gemma.load(demo, { backend, numerics: 'exact', ...limits })
 
 /** A few turns, then a branch of the first. */
 async function conversation(gemma: Gemma, options: GenerateOptions): Promise<readonly (readonly number[])[]> {
@@ -86,6 +86,30 @@ describe('a device that runs ahead', { timeout: 120_000 }, () => {
     expect(waiting.fed).toBe(0)
     expect(ahead.fed).toBeGreaterThan(ahead.runs / 4)
     expect(ahead.runs).toBeLessThan(waiting.runs + 3 * 4 + 1) // a few a turn for nothing
+  })
+
+  test.each([1, 4])('goes back over rings that have gone round, prefillChunk %i', async (prefillChunk) => {
+    const limits = { contextLength: 400, prefillChunk }
+    const answers = await Promise.all(
+      [4, 1].map(async (runsAhead) => {
+        await using gemma = await load(device({ runs: 0, fed: 0 }, runsAhead), limits)
+        await using session = gemma.chat()
+        const first = await session.send('Tell me about yourself.', { ...endless, temperature: 1, seed: 4, maxTokens: 260 }).result
+        const second = await session.send('Count to 9.', { temperature: 0 }).result
+        expect(second.usage.cachedTokens).toBeGreaterThan(260)
+        return [first.ids, second.ids]
+      }),
+    )
+    expect(answers[0]).toEqual(answers[1])
+  })
+
+  test('gives up where the device never decides', async () => {
+    const [ahead, waiting]: Counts[] = [{ runs: 0, fed: 0 }, { runs: 0, fed: 0 }]
+    const options = { ...endless, temperature: 1.5, seed: 1, maxTokens: 20 }
+    await using first = await load(device(ahead, 4))
+    await using second = await load(device(waiting, 1))
+    expect((await first.generate('Tell me', options).result).ids).toEqual((await second.generate('Tell me', options).result).ids)
+    expect(ahead.runs).toBeLessThanOrEqual(waiting.runs + 3)
   })
 
   test('does not where a choice depends on the ones before it', async () => {

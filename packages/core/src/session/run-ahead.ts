@@ -28,10 +28,15 @@ export interface RunAheadOptions {
 /** Round trips are shorter than this. A token that takes longer is worth more than the wait for it. */
 const ROUND_TRIP_MS = 40
 
+/** A distribution that the device cannot decide (hot, unfiltered) tends to stay so: each refusal costs a run. */
+const MOST_REFUSALS = 2
+
 export function createRunAhead({ model, cache, choose, adjustments, signal }: RunAheadOptions): RunAhead {
   /** Choices to come, that of the token after the known ones first. */
   const queued: Promise<number>[] = []
   let depth = 1
+  /** Choices in a row that the device left to the host. */
+  let refusals = 0
   let lastAt: number | undefined
 
   /** Queues a run of one token: `id`, or what `before` chose. */
@@ -54,14 +59,17 @@ export function createRunAhead({ model, cache, choose, adjustments, signal }: Ru
   return {
     settle,
     async next(ids, room) {
+      if (refusals >= MOST_REFUSALS) return undefined
       if (queued.length === 0) await launch(ids[ids.length - 1], 0)
       while (queued.length < Math.min(depth, room)) await launch(UNREAD, queued.length, queued.at(-1))
       const id = await queued.shift()
       if (id === undefined || id < 0) {
         await settle(ids.slice(0, -1))
+        refusals++
         lastAt = undefined
         return undefined
       }
+      refusals = 0
       if (cache.ids.length > ids.length) cache.ids[ids.length] = id
       const now = performance.now()
       if (lastAt !== undefined) depth = Math.min(model.runsAhead, 1 + Math.floor(ROUND_TRIP_MS / (now - lastAt)))
