@@ -1,20 +1,15 @@
-// Packs every public package, checks the tarballs (publint, are-the-types-wrong), installs them into an empty project and runs
+// Packs every package as npm would, judges the tarballs (publint, are-the-types-wrong), installs them into an empty project and runs
 // the README's example there, in Node and through the `facet` command. Needs `pnpm build` first.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { installProject, packPackages, run } from './pack-packages.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name)
-const PNPM = 'pnpm@12.21.0'
 const work = mkdtempSync(join(tmpdir(), 'facet-pack-'))
-
-function run(cwd: string, command: string, ...args: readonly string[]): string {
-  return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-}
 
 /** The first ```ts block of the README: what a new user copies. */
 function readmeExample(): string {
@@ -24,24 +19,18 @@ function readmeExample(): string {
 }
 
 try {
-  const dependencies: Record<string, string> = {}
-  for (const folder of readdirSync(join(root, 'packages'))) {
-    const packageFolder = join(root, 'packages', folder)
-    const { name, bin: commands } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8'))
-    run(packageFolder, 'npx', '-y', PNPM, 'pack', '--pack-destination', work)
-    const file = readdirSync(work).find((entry) => entry.startsWith(`${name.slice(1).replace('/', '-')}-`) && entry.endsWith('.tgz'))
-    if (file === undefined) throw new Error(`${name} was not packed`)
-    dependencies[name] = `file:${join(work, file)}`
-    console.log(`${name}: ${file}`)
-    console.log(run(root, bin('publint'), 'run', '--strict', join(work, file)).trim())
-    if (commands === undefined) run(root, bin('attw'), '--profile', 'esm-only', join(work, file))
+  const packed = packPackages(work)
+  for (const { name, file, hasCommands } of packed) {
+    console.log(`${name}: ${basename(file)}`)
+    console.log(run(root, bin('publint'), 'run', '--strict', file).trim())
+    if (!hasCommands) run(root, bin('attw'), '--profile', 'esm-only', file)
   }
 
   const project = join(work, 'project')
-  run(work, 'mkdir', project)
-  // overrides: packages depend on each other's unpublished versions.
-  writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'stranger', private: true, type: 'module', dependencies, overrides: dependencies }))
-  run(project, 'npm', 'install', '--no-audit', '--no-fund', '--loglevel=error')
+  mkdirSync(project)
+  const dependencies = Object.fromEntries(packed.map(({ name }) => [name, '*']))
+  const manifest = { name: 'stranger', private: true, type: 'module', dependencies }
+  installProject(project, manifest, packed)
   writeFileSync(join(project, 'example.mjs'), readmeExample())
   const answer = run(project, process.execPath, 'example.mjs')
   console.log(`README example: ${answer.trim()}`)

@@ -87,6 +87,7 @@ await want('lavapipe', findLavapipe)
 runTests()
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')
 check('packages as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/pack-check.ts')
+check('examples as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/examples-check.ts')
 
 for (const note of notes) console.log(`note: ${note}`)
 console.log(`\n${passed} passed, ${failed} failed`)

@@ -11,6 +11,7 @@ import type { HttpOptions } from './http-exchange.ts'
 import { httpFolder, httpSource } from './http-source.ts'
 import { invalidModel, unsupportedModel } from './model-errors.ts'
 import type { Folder, Source } from './source.ts'
+import { addressOf } from './url-address.ts'
 
 /**
  * Where a model comes from: `hf:owner/repository[@revision][/file]` (downloaded and kept, see `StoreOptions.store`); the path or the
@@ -64,7 +65,7 @@ function closedOnce(source: Source): Source {
 async function open(input: ModelInput, options: OpenModelOptions): Promise<Checkpoint> {
   options.signal?.throwIfAborted()
   if (typeof input === 'string') return await openAddress(input, options)
-  if (input instanceof URL) return await openAddress(input.href, options)
+  if (input instanceof URL) return await openAddress(addressOf(input), options)
   if (input instanceof Blob) return await openFile(blobSource(input), undefined, options)
   if (input instanceof Uint8Array || input instanceof ArrayBuffer) return await openFile(bufferSource(input), undefined, options)
   if (typeof input === 'object' && input !== null) {
@@ -211,7 +212,7 @@ async function openSource(input: MmprojInput, options: OpenModelOptions): Promis
     if (isSource(input)) return input
     throw new GemmaError('invalid-argument', 'This is no mmproj file. Pass its path, an address, a Blob, bytes or a Source.')
   }
-  const address = typeof input === 'string' ? input : input.href
+  const address = typeof input === 'string' ? input : addressOf(input)
   if (isKept(address, options)) {
     const folder = await keptFolder(address, options, false)
     const [name, ...others] = (await folder.list?.()) ?? []

@@ -1,4 +1,5 @@
 import { GemmaError } from '../../errors.ts'
+import { addressOf } from '../../weights/url-address.ts'
 import type { Gemma, LoadOptions, MemoryEstimate } from '../types.ts'
 import { type Connection, createConnection, lostWorker } from './connection.ts'
 import { onceDied } from './life-line.ts'
@@ -102,6 +103,6 @@ function modelToSend(model: WorkerModel | URL): WorkerModel {
 }
 
 function fileToSend<T>(file: T | URL): T | string | Uint8Array {
-  if (file instanceof URL) return file.href
+  if (file instanceof URL) return addressOf(file)
   return file instanceof Uint8Array ? compact(file) : file
 }

@@ -1,0 +1,72 @@
+import type { UseGemmaResult } from '@facetjs/react'
+import { Alert, Button, Group, Progress, Text } from '@mantine/core'
+import { type ReactElement, type ReactNode, type RefObject } from 'react'
+import { formatBytes } from '../format.ts'
+import classes from './chat.module.css'
+import { Composer, type ComposerProps } from './composer.tsx'
+import { MessageList } from './message-list.tsx'
+import { Welcome } from './welcome.tsx'
+
+export interface ChatProps extends Pick<ComposerProps, 'text' | 'onText' | 'pictures' | 'onPictures' | 'onRemovePicture'> {
+  readonly gemma: UseGemmaResult
+  readonly modelName: string
+  readonly isDemo: boolean
+  readonly onAsk: (question: string, pictures: readonly File[]) => void
+  readonly onUseDemo: () => void
+  /** Of files and links; none of the model's. */
+  readonly problems: readonly string[]
+  readonly onDismissProblems: () => void
+  readonly inputRef: RefObject<HTMLTextAreaElement | null>
+  /** Below the composer. */
+  readonly children: ReactNode
+}
+
+export function Chat({ gemma, modelName, isDemo, onAsk, onUseDemo, problems, onDismissProblems, children, ...composer }: ChatProps): ReactElement {
+  const { status, messages, regenerate, edit, select, stop } = gemma
+  return (
+    <div className={classes.chat}>
+      <MessageList messages={messages} isBusy={status === 'generating'} regenerate={regenerate} edit={edit} select={select}>
+        <Welcome modelName={modelName} isDemo={isDemo} onAsk={(question, picture) => onAsk(question, picture === undefined ? [] : [picture])} />
+      </MessageList>
+      <div className={classes.foot}>
+        {problems.length > 0 && (
+          <Alert color="red" withCloseButton closeButtonLabel="Dismiss" onClose={onDismissProblems}>{problems.map((problem) => <div key={problem}>{problem}</div>)}</Alert>
+        )}
+        <LoadState gemma={gemma} modelName={modelName} isDemo={isDemo} onUseDemo={onUseDemo} />
+        <Composer {...composer} isGenerating={status === 'generating'} onSend={() => onAsk(composer.text.trim(), composer.pictures)} onStop={() => void stop()} />
+        {children}
+      </div>
+    </div>
+  )
+}
+
+const phases = { download: 'Downloading', open: 'Opening', read: 'Loading', repack: 'Loading' } as const
+
+/** What stands between a visitor and the model. */
+function LoadState({ gemma: { status, progress, error, load, recover, gemma }, modelName, isDemo, onUseDemo }: Pick<ChatProps, 'gemma' | 'modelName' | 'isDemo' | 'onUseDemo'>): ReactElement | false {
+  if (status === 'idle') {
+    return <Group gap="sm"><Text size="sm">{modelName} is not loaded.</Text><Button size="xs" onClick={() => void load()}>Load it</Button><Button size="xs" variant="default" onClick={onUseDemo}>Use the demo model</Button></Group>
+  }
+  if (status === 'loading') {
+    const isKnown = progress !== undefined && progress.phase !== 'open' && progress.total > 0
+    const percent = isKnown ? (progress.loaded / progress.total) * 100 : 100
+    return (
+      <div role="group" aria-label={`${modelName} is loading`}>
+        <Text size="sm" mb={4}>{phases[progress?.phase ?? 'open']} {modelName}{isKnown && ` · ${formatBytes(progress.loaded)} of ${formatBytes(progress.total)}`}</Text>
+        <Progress value={percent} animated={!isKnown} aria-label={`Loading ${modelName}`} size="sm" />
+      </div>
+    )
+  }
+  if (status !== 'error' || error === undefined) return false
+  const isLost = gemma !== undefined && 'code' in error && (error.code === 'device-lost' || error.code === 'out-of-memory')
+  return (
+    <Alert color="red" title={gemma === undefined ? `${modelName} could not be loaded` : 'That did not work'}>
+      {error.message}
+      <Group gap="xs" mt="xs">
+        {isLost && <Button size="xs" onClick={() => void recover()}>Put the model back</Button>}
+        {(gemma === undefined || !isLost) && <Button size="xs" variant="default" onClick={() => void load()}>{gemma === undefined ? 'Try again' : 'Dismiss'}</Button>}
+        {!isDemo && gemma === undefined && <Button size="xs" onClick={onUseDemo}>Use the demo model</Button>}
+      </Group>
+    </Alert>
+  )
+}
