@@ -105,6 +105,14 @@ export function describeHooks(version: 18 | 19): void {
       expect(loads).toHaveLength(1)
     })
 
+    test('what is given as undefined is what the provider has', async () => {
+      const { engine, loads } = spiedEngine()
+      const options = (): UseGemmaOptions => Object.fromEntries(['autoLoad', 'system', 'generate', 'engine'].map((name) => [name, undefined]))
+      const page = await open(createElement(GemmaProvider, { defaults: { engine, autoLoad: true } }, createElement(Chat, { options })))
+      await eventually(() => expect(page.container.textContent).toBe('ready'))
+      expect(loads).toHaveLength(1)
+    })
+
     test('in StrictMode there is one load, and nothing is disposed of while it is mounted', async () => {
       const { engine, loads, disposed } = spiedEngine()
       const page = await open(strict(createElement(GemmaProvider, { defaults: { engine, autoLoad: true } }, createElement(Chat), createElement(Chat))))

@@ -29,7 +29,9 @@ interface Held {
  */
 export function useGemma(options: UseGemmaOptions = {}): UseGemmaResult {
   const { registry, engine, defaults } = useGemmaContext('useGemma', options.engine)
-  const { autoLoad = false, system, generate } = { ...defaults, ...options }
+  const autoLoad = options.autoLoad ?? defaults.autoLoad ?? false
+  const system = options.system ?? defaults.system
+  const generate = options.generate ?? defaults.generate
   const settings: ConversationSettings = { ...(system !== undefined && { system }), ...(generate && { generate }) }
   const key = registry.keyOf(engine)
   const create = (): Held => ({ registry, key, store: createGemmaStore({ engine, registry, ...settings, ...(options.messages && { messages: options.messages }) }) })

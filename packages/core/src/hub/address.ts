@@ -54,6 +54,7 @@ function parseHub(address: string): HubAddress {
 function parseWeb(address: string): WebAddress {
   if (!/^https?:/i.test(address) || !URL.canParse(address)) throw new GemmaError('invalid-argument', `${address} cannot be downloaded. ${forms} An https address of a .gguf file can be downloaded too.`)
   const url = new URL(address)
+  if (url.username !== '' || url.password !== '') throw new GemmaError('invalid-argument', `The address on ${url.host} has a user name or a password in it, which cannot be sent that way. Leave them out.`)
   url.hash = ''
   const fileName = decoded(url.pathname.replace(/^.*\//, ''), address)
   if (!fileName.toLowerCase().endsWith('.gguf')) {

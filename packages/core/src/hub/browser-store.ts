@@ -85,7 +85,7 @@ function partsSource(entries: Entries, file: PartFile): Source {
         const begin = offset + at - index * partBytes
         const end = Math.min(partLength(file, index), begin + length - at)
         const part = await entries.get(`${path}/${index}`).then((blob) => blob?.slice(begin, end).arrayBuffer()).catch(() => undefined)
-        if (part?.byteLength !== end - begin) throw new GemmaError('download-failed', `${path} can no longer be read: it was deleted or damaged. Download the model again, or verify it with repair.`)
+        if (part?.byteLength !== end - begin) throw new GemmaError('download-failed', `${path} can no longer be read: it was deleted or damaged. Verify the model with { repair: true }, which downloads what is wrong again.`)
         out.set(new Uint8Array(part), at)
         at += end - begin
         signal?.throwIfAborted()

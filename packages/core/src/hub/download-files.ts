@@ -1,7 +1,7 @@
 /** The download itself: parts of all files in parallel, each kept and written down as it comes, every file checked when it is whole. */
 import { GemmaError } from '../errors.ts'
 import { addTo, digestOf, type RunningChecksum, startChecksum } from './checksum.ts'
-import { fetchPart } from './fetch-part.ts'
+import { checkEtag, fetchPart } from './fetch-part.ts'
 import { bytesPresent, deleteFile, type FileRecord, partFileOf, writeRecord } from './file-record.ts'
 import type { FileStore } from './file-store.ts'
 import { urlOf } from './plan.ts'
@@ -52,9 +52,11 @@ export async function downloadFiles(store: FileStore, folder: string, records: r
     job.checked.catch(() => {}) // awaited below
   }
   const fetchNext = async (job: Job, index: number): Promise<void> => {
-    const { bytes, etag } = await fetchPart({ url: urlOf(job.record.model, job.record.path, options.endpoint), file: job.record, index, onBytes: progress.add }, { ...options, signal })
+    const url = urlOf(job.record.model, job.record.path, options.endpoint)
+    const { bytes, etag } = await fetchPart({ url, file: job.record, index, onBytes: progress.add }, { ...options, signal })
     const digest = await digestOf(bytes)
     await store.writePart(partFileOf(folder, job.record), index, bytes)
+    checkEtag(url, job.record, etag) // other parts came meanwhile
     const { checksum, parts } = job.record
     job.record = { ...job.record, parts: parts.with(index, digest), ...(checksum === undefined && etag !== null && { etag }) }
     job.saved = job.saved.then(() => writeRecord(store, folder, job.record))
@@ -83,8 +85,9 @@ export async function downloadFiles(store: FileStore, folder: string, records: r
     for (const { record } of jobs.filter((job) => job.isStale)) await deleteFile(store, folder, record.path)
     throw error
   }
-  const complete = await Promise.all(jobs.map((job) => finish(store, folder, job)))
-  if (!complete.every((each) => each)) return false
+  const ends = await Promise.allSettled(jobs.map((job) => finish(store, folder, job)))
+  for (const end of ends) if (end.status === 'rejected') throw end.reason // when none writes any more
+  if (ends.some((end) => end.status === 'fulfilled' && !end.value)) return false
   progress.end()
   return true
 }
@@ -110,6 +113,7 @@ async function advance(store: FileStore, folder: string, job: Job, signal: Abort
 async function finish(store: FileStore, folder: string, { record, sum, checkedParts }: Job): Promise<boolean> {
   const hex = sum?.hex()
   if (checkedParts === record.parts.length && hex === record.checksum?.hex) {
+    await store.sync?.(partFileOf(folder, record))
     await writeRecord(store, folder, { ...record, isComplete: true })
     return true
   }

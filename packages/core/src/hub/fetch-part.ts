@@ -25,18 +25,24 @@ export async function fetchPart({ url, file, index, onBytes }: PartRequest, opti
   const isWhole = file.parts.length === 1
   let filled = 0
   // A whole small file is asked for as such: not every server has ranges.
-  const headers = (): Record<string, string> => (isWhole && filled === 0 ? {} : { range: `bytes=${begin + filled}-${begin + bytes.length - 1}` })
+  const headers = (): Record<string, string> => {
+    if (filled === bytes.length) takeBack() // the end of a whole file was not seen
+    return isWhole && filled === 0 ? {} : { range: `bytes=${begin + filled}-${begin + bytes.length - 1}` }
+  }
+  const takeBack = (): void => {
+    onBytes(-filled)
+    filled = 0
+  }
   return await request({ url, headers, kept: () => filled }, options, async (response, alive) => {
-    if (isWhole && response.status === 200) {
-      onBytes(-filled)
-      filled = 0
-    }
+    if (isWhole && response.status === 200) takeBack()
     check(response, { url, file, begin: begin + filled, isWhole }, options)
     for await (const chunk of chunksOf(response, alive)) {
-      if (filled + chunk.length > bytes.length) throw changed(url, 'it is longer than it was said to be')
-      bytes.set(chunk, filled)
-      filled += chunk.length
-      onBytes(chunk.length)
+      const wanted = Math.min(chunk.length, bytes.length - filled)
+      if (wanted < chunk.length && response.status === 200) throw changed(url, file, 'it is longer than it was said to be')
+      bytes.set(chunk.subarray(0, wanted), filled)
+      filled += wanted
+      onBytes(wanted)
+      if (filled === bytes.length && response.status === 206) break // what else comes, or breaks, does not matter
     }
     if (filled < bytes.length) throw transient(`the connection broke after ${filled} of ${bytes.length} bytes`)
     return { bytes, etag: response.headers.get('etag') }
@@ -56,12 +62,14 @@ function check(response: Response, { url, file, begin, isWhole }: Expected, opti
   const isElsewhere = response.redirected && new URL(response.url).origin !== new URL(url).origin
   // Its links expire; the next request gets a new one.
   if (status === 403 && isElsewhere) throw transient('the server to which the download is sent on refuses it (HTTP 403)')
-  if (status === 416) throw changed(url, 'it is shorter than it was said to be')
+  if (status === 416) {
+    const [, size] = /^bytes \*\/(\d+)$/.exec(headers.get('content-range') ?? '') ?? []
+    if (size !== undefined && Number(size) !== file.bytes) throw changed(url, file, `it has ${size} bytes instead of ${file.bytes}`)
+    throw transient('the server says that the file does not reach so far (HTTP 416)')
+  }
   if (!response.ok) throw refusal(file.model, response, options)
   if (isWebPage(response)) throw new GemmaError('download-failed', `${withoutQuery(url)}: the server sends a web page here, not a model's file. Check the address.`)
-  const tag = headers.get('etag')
-  // With a checksum, other servers of the same file may name it as they like.
-  if (file.checksum === undefined && file.etag !== undefined && tag !== null && tag !== file.etag) throw changed(url, 'its ETag is another one')
+  checkEtag(url, file, headers.get('etag'))
   if (isWhole && status === 200) return
   if (status !== 206) {
     throw new GemmaError('download-failed', `${withoutQuery(url)}: the server ignores Range requests (it answered ${status} instead of 206). Take the file from a server that has them, or download it yourself and pass its path.`, {
@@ -70,12 +78,21 @@ function check(response: Response, { url, file, begin, isWhole }: Expected, opti
   }
   const range = headers.get('content-range')
   if (range === null) throw new GemmaError('download-failed', `${withoutQuery(url)}: the server hides Content-Range from this page. Let it send "Access-Control-Expose-Headers: Content-Range, ETag".`)
-  const [, first, , total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range) ?? []
-  if (Number(total) !== file.bytes) throw changed(url, `it has ${total ?? 'an unknown number of'} bytes instead of ${file.bytes}`)
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(range) ?? []
+  if (total !== undefined && total !== '*' && Number(total) !== file.bytes) throw changed(url, file, `it has ${total} bytes instead of ${file.bytes}`)
   if (Number(first) !== begin) throw transient(`the server sent other bytes than were asked for (${range.slice(0, 80)})`)
 }
 
-/** `stale`: what has been kept of it is of no use. */
-function changed(url: string, how: string): GemmaError {
+/** @throws GemmaError where a part belongs to another version than those before it */
+export function checkEtag(url: string, file: FileRecord, etag: string | null): void {
+  // With a checksum, other servers of the same file may name it as they like.
+  if (file.checksum === undefined && file.etag !== undefined && etag !== null && etag !== file.etag) throw changed(url, file, 'its ETag is another one')
+}
+
+/** `stale`: what has been kept of it is of no use. Where there is a checksum, that says so or not. */
+function changed(url: string, { checksum }: FileRecord, how: string): GemmaError {
+  if (checksum !== undefined) {
+    return new GemmaError('download-failed', `${withoutQuery(url)}: the server has another file there (${how}). What has arrived is kept: try again, or take another server.`, { details: { url: withoutQuery(url) } })
+  }
   return new GemmaError('download-failed', `${withoutQuery(url)}: the file changed on the server (${how}). What had arrived of it was removed: download it again.`, { details: { url: withoutQuery(url), stale: true } })
 }

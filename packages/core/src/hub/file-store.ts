@@ -24,6 +24,8 @@ export interface FileStore {
   writePart(file: PartFile, index: number, bytes: Uint8Array<ArrayBuffer>): Promise<void>
   /** Undefined where not all of its bytes are there. */
   readPart(file: PartFile, index: number): Promise<Uint8Array<ArrayBuffer> | undefined>
+  /** Settles when what was written of this file outlives a power cut. Missing where nobody can say. */
+  sync?(file: PartFile): Promise<void>
   /** A whole file. Undefined where it is not there, or has another size. */
   open(file: PartFile): Promise<Source | undefined>
   /** How much more can be kept; undefined where nobody says. */
@@ -43,4 +45,11 @@ export function partCount({ bytes, partBytes }: Omit<PartFile, 'path'>): number 
 
 export function partLength({ bytes, partBytes }: Omit<PartFile, 'path'>, index: number): number {
   return Math.min(partBytes, bytes - index * partBytes)
+}
+
+/** Whether all of a file is there, as far as its size tells. */
+export async function opens(store: FileStore, file: PartFile): Promise<boolean> {
+  const source = await store.open(file)
+  await source?.close()
+  return source !== undefined
 }

@@ -13,6 +13,9 @@ export interface HubOptions {
 /** With what is not given from the environment. @throws GemmaError `invalid-argument` */
 export function resolveHubOptions(options: Partial<RequestOptions>): RequestOptions {
   const { endpoint = environment('HF_ENDPOINT') ?? 'https://huggingface.co', token = environment('HF_TOKEN'), ...rest } = options
+  if (/^(https?:\/\/)?[^/?#]*@/i.test(endpoint)) {
+    throw new GemmaError('invalid-argument', "The hub's address has a user name or a password in it, which cannot be sent that way. Leave them out of endpoint (or HF_ENDPOINT), and pass token.")
+  }
   if (!/^https?:/i.test(endpoint) || !URL.canParse(endpoint)) {
     throw new GemmaError('invalid-argument', `The hub's address is ${endpoint}, which is none. Give one like https://huggingface.co, as endpoint or in HF_ENDPOINT.`)
   }

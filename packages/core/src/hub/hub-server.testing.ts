@@ -23,6 +23,12 @@ export type Fault =
   /** Sends the whole file, whatever was asked for. */
   | { readonly kind: 'no-ranges' }
   | { readonly kind: 'etag'; readonly etag: string }
+  /** Sends the whole body, and then ends the connection as if more were to come. */
+  | { readonly kind: 'unended' }
+  /** Sends all from where the range begins. */
+  | { readonly kind: 'to-the-end' }
+  /** What Content-Range says of the whole file. */
+  | { readonly kind: 'total'; readonly total: string }
   /** Waits before each 16 KiB. */
   | { readonly kind: 'slow'; readonly ms: number }
 
@@ -47,12 +53,14 @@ export interface HubServerOptions {
   /** Names of files of which the hub says a wrong SHA-256. */
   readonly lies?: readonly string[]
   readonly licence?: string
+  /** Its branches and tags. Default: main. */
+  readonly revisions?: readonly string[]
 }
 
 /** Files of more bytes lie in LFS, and on the CDN. */
 const lfsBytes = 100_000
 
-export async function startHub({ repository, commit, files, token, lies = [], licence }: HubServerOptions): Promise<HubServer> {
+export async function startHub({ repository, commit, files, token, lies = [], licence, revisions = ['main'] }: HubServerOptions): Promise<HubServer> {
   const requests: HubRequest[] = []
   const counts = new Map<string, number>()
   const info = JSON.stringify({
@@ -83,7 +91,7 @@ export async function startHub({ repository, commit, files, token, lies = [], li
     if (path.startsWith('/api/models/')) {
       const [, name, revision] = /^\/api\/models\/([^/]+\/[^/]+)\/revision\/(.*)$/.exec(path) ?? []
       if (name !== repository) return refuse(response, 401, 'RepoNotFound')
-      if (revision !== 'main' && revision !== commit) return refuse(response, 404, 'RevisionNotFound')
+      if (!revisions.includes(revision) && revision !== commit) return refuse(response, 404, 'RevisionNotFound')
       response.writeHead(200, { 'content-type': 'application/json' }).end(info)
       return
     }
@@ -163,13 +171,14 @@ async function spoil(response: ServerResponse, fault: Fault | undefined): Promis
 async function send(request: IncomingMessage, response: ServerResponse, file: Uint8Array, fault: Fault | undefined, sent: (bytes: number) => void): Promise<void> {
   const [range, first, last] = (fault?.kind === 'no-ranges' ? null : /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '')) ?? []
   const begin = Number(first ?? 0)
-  const end = Math.min(file.length, Number(last ?? file.length - 1) + 1)
+  if (range !== undefined && begin >= file.length) return void response.writeHead(416, { 'content-range': `bytes */${file.length}` }).end()
+  const end = fault?.kind === 'to-the-end' ? file.length : Math.min(file.length, Number(last ?? file.length - 1) + 1)
   const body = file.slice(begin, end)
   if (fault?.kind === 'wrong' && body.length > 0) body[body.length >> 1] ^= 1
   response.writeHead(range === undefined ? 200 : 206, {
-    'content-length': body.length,
+    ...(fault?.kind !== 'unended' && { 'content-length': body.length }),
     etag: fault?.kind === 'etag' ? fault.etag : `"${sha256(file).slice(0, 32)}"`,
-    ...(range !== undefined && { 'content-range': `bytes ${begin}-${end - 1}/${file.length}` }),
+    ...(range !== undefined && { 'content-range': `bytes ${begin}-${end - 1}/${fault?.kind === 'total' ? fault.total : file.length}` }),
   })
   const length = fault?.kind === 'stall' || fault?.kind === 'cut' ? Math.min(fault.after, body.length) : body.length
   for (let at = 0; at < length; at += 16_384) {
@@ -179,6 +188,6 @@ async function send(request: IncomingMessage, response: ServerResponse, file: Ui
     await new Promise<void>((resolve) => response.write(piece, () => resolve()))
     sent(piece.length)
   }
-  if (fault?.kind === 'cut') response.destroy()
+  if (fault?.kind === 'cut' || fault?.kind === 'unended') response.destroy()
   else if (fault?.kind !== 'stall') response.end()
 }

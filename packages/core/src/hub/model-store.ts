@@ -3,13 +3,14 @@ import { openFileStore } from '#platform'
 import { GemmaError } from '../errors.ts'
 import type { Folder } from '../weights/source.ts'
 import { type ModelAddress, parseAddress } from './address.ts'
+import { beginFile } from './begin-file.ts'
 import { nameOf } from './choose-files.ts'
-import { type DownloadProgress, downloadFiles, withoutDamagedParts } from './download-files.ts'
-import { bytesPresent, type FileRecord, partFileOf, readRecord, writeRecord } from './file-record.ts'
-import { type FileStore, partCount } from './file-store.ts'
+import { type DownloadProgress, downloadFiles } from './download-files.ts'
+import { bytesPresent, type FileRecord, partFileOf, readRecord } from './file-record.ts'
+import { type FileStore, opens } from './file-store.ts'
 import { outOfStorage } from './hub-errors.ts'
 import { type HubOptions, resolveHubOptions } from './hub-options.ts'
-import { folderOf, homeOf, licenceUrlOf, makePlan, type ModelPlan, type PlanOptions, readPlan, writePlan } from './plan.ts'
+import { findAnswers, folderOf, type FoundPlan, homeOf, licenceUrlOf, makePlan, type ModelPlan, planPath, type PlanOptions, readPlan, touchPlan, writePlan } from './plan.ts'
 import type { Checksum } from './repository.ts'
 import { pause, type RequestOptions } from './request.ts'
 import { deleteModel, listModels, type StoredModel } from './stored-models.ts'
@@ -72,6 +73,8 @@ export interface Availability {
 export interface ModelStore {
   /** For people: the folder, or what the browser calls it. */
   readonly name: string
+  /** The hub that it asks. */
+  readonly endpoint: string
   /** What a download would fetch, and what of it is here. Asks the hub for names and sizes, unless the model is here. @throws GemmaError as `download` */
   availability(model: string | URL, options?: ModelOptions): Promise<Availability>
   /**
@@ -104,15 +107,17 @@ export async function openModelStore(options: ModelStoreOptions = {}): Promise<M
   if (!Number.isInteger(partBytes) || partBytes < 1 || partBytes > 2 ** 28) throw new GemmaError('invalid-argument', `partBytes is ${partBytes}. Give a whole number from 1 to ${2 ** 28}.`)
 
   const { folder: _folder, files: _given, partBytes: _bytes, ...requests } = options
-  resolveHubOptions(requests) // a wrong one is said here
+  const { endpoint } = resolveHubOptions(requests) // a wrong one is said here
   const requestOptions = ({ token, signal }: ModelOptions): RequestOptions =>
     resolveHubOptions({ ...requests, ...(token !== undefined && { token }), ...(signal && { signal }) })
   const lockOf = (address: ModelAddress, signal: AbortSignal | undefined): Promise<() => Promise<void>> => files.lock(homeOf(address).replaceAll('/', '--'), signal)
 
-  /** The plan of an earlier download, if all of it is here. */
-  const findComplete = async (address: ModelAddress, planned: PlanOptions): Promise<ModelPlan | undefined> => {
+  /** What an earlier download says of this address, if all of that is here. */
+  const findComplete = async (address: ModelAddress, planned: PlanOptions): Promise<FoundPlan | undefined> => {
     const plan = await readPlan(files, address, planned)
-    return plan !== undefined && (await isHere(files, plan)) ? plan : undefined
+    if (plan !== undefined && (await isHere(files, plan))) return { file: planPath(address, planned), plan, answer: plan }
+    for (const found of await findAnswers(files, address, planned)) if (await isHere(files, found.answer)) return found
+    return undefined
   }
 
   const download = async (model: string | URL, asked: DownloadOptions = {}): Promise<void> => {
@@ -128,35 +133,41 @@ export async function openModelStore(options: ModelStoreOptions = {}): Promise<M
       const plan = await readPlan(files, address, planned)
       if (plan !== undefined) onProgress?.(await progressOf(files, plan))
     })
-    // Whoever had the lock may have downloaded it. What was begun is ended at its commit.
-    const before = refresh ? undefined : await readPlan(files, address, planned)
-    const plan = before ?? (await makePlan(address, planned, request))
+    // Whoever had the lock may have downloaded it. What was begun is ended at its commit, or as long as the file is the same.
+    const before = await readPlan(files, address, planned)
+    const isBegun = before !== undefined && !refresh && (address.kind === 'hub' || (await readRecord(files, folderOf(before.model), before.files[0].path)) !== undefined)
+    const plan = isBegun ? before : await makePlan(address, planned, request)
+    // Another commit takes the place of one that is here when all of it is here too.
+    const isReplaced = before !== undefined && before.model !== plan.model && (await isHere(files, before))
     const folder = folderOf(plan.model)
-    const records = await Promise.all(plan.files.map((file) => recordOf(files, plan, file, { partBytes, refresh })))
+    const records = await Promise.all(plan.files.map((file) => beginFile(files, plan, file, { partBytes, refresh, signal })))
     const missing = records.reduce((sum, record) => sum + record.bytes - bytesPresent(record), 0)
     const free = missing > 0 ? await files.freeBytes() : undefined
     if (free !== undefined && missing > free) throw outOfStorage(files.name, { needed: missing, free })
-    if (missing > 0) await files.persist()
-    await writePlan(files, address, planned, { ...plan, usedAt: Date.now() })
+    if (missing > 0) void files.persist().catch(() => {}) // people may be asked, and take their time
+    const note = (): Promise<void> => writePlan(files, address, planned, { ...plan, usedAt: Date.now() })
+    if (!isReplaced) await note()
     await completeFiles(files, folder, records, { ...request, parallel, ...(onProgress && { onProgress }) })
+    if (isReplaced) await note()
   }
 
   return {
     name: files.name,
+    endpoint,
     download,
     async availability(model, asked = {}) {
       const address = parseAddress(model)
       const planned: PlanOptions = { withMmproj: asked.mmproj ?? true }
-      const plan = (await readPlan(files, address, planned)) ?? (await makePlan(address, planned, requestOptions(asked)))
+      const plan = (await findComplete(address, planned))?.answer ?? (await readPlan(files, address, planned)) ?? (await makePlan(address, planned, requestOptions(asked)))
       return await availabilityOf(files, plan)
     },
     async open(model, asked = {}) {
       const address = parseAddress(model)
       const planned: PlanOptions = { withMmproj: asked.mmproj ?? true }
-      const plan = await findComplete(address, planned)
-      if (plan === undefined) throw new GemmaError('invalid-argument', `${String(model)} is not in ${files.name}, or not all of it. Download it first.`)
-      await writePlan(files, address, planned, { ...plan, usedAt: Date.now() })
-      return modelFolder(files, plan)
+      const found = await findComplete(address, planned)
+      if (found === undefined) throw new GemmaError('invalid-argument', `${String(model)} is not in ${files.name}, or not all of it. Download it first.`)
+      await touchPlan(files, found)
+      return modelFolder(files, found.answer)
     },
     list: () => listModels(files),
     async size() {
@@ -164,7 +175,12 @@ export async function openModelStore(options: ModelStoreOptions = {}): Promise<M
     },
     async delete(model, { signal } = {}) {
       const address = parseAddress(model)
-      await using _ = await lockAndWatch(lockOf(address, signal))
+      // A full disk has no room for a lock, and needs this.
+      const lock = lockOf(address, signal).catch((error: unknown) => {
+        if (GemmaError.is(error, 'out-of-storage')) return async (): Promise<void> => {}
+        throw error
+      })
+      await using _ = await lockAndWatch(lock)
       await deleteModel(files, address)
     },
     async verify(model, asked = {}) {
@@ -196,39 +212,11 @@ async function completeFiles(files: FileStore, folder: string, records: readonly
   throw new GemmaError('download-failed', `What is written into ${files.name} is not what is read from there. Check the disk.`)
 }
 
-interface RecordOptions {
-  readonly partBytes: number
-  /** What is here without a checksum may not be what is there now. */
-  readonly refresh: boolean
-}
-
-/** What is known of a file, as far as its bytes still are what the record says; a new record where nothing is. */
-async function recordOf(files: FileStore, { model }: ModelPlan, file: ModelPlan['files'][number], { partBytes, refresh }: RecordOptions): Promise<FileRecord> {
-  const folder = folderOf(model)
-  const known = await readRecord(files, folder, file.path)
-  const isUnsure = refresh && file.checksum === undefined
-  const fits = known !== undefined && known.bytes === file.bytes && known.checksum?.hex === file.checksum?.hex && !isUnsure
-  if (!fits) {
-    const record: FileRecord = { version: 1, model, ...file, partBytes, parts: Array.from<null>({ length: partCount({ bytes: file.bytes, partBytes }) }).fill(null), isComplete: false }
-    await files.delete(`${folder}/${file.path}`)
-    return record
-  }
-  if (!known.isComplete || (await files.open(partFileOf(folder, known)).then(closed))) return known
-  const mended = await withoutDamagedParts(files, folder, known) // somebody was at the files
-  await writeRecord(files, folder, mended)
-  return mended
-}
-
-async function closed(source: { close(): Promise<void> } | undefined): Promise<boolean> {
-  await source?.close()
-  return source !== undefined
-}
-
 async function isHere(files: FileStore, { model, files: planned }: ModelPlan): Promise<boolean> {
   const folder = folderOf(model)
   for (const { path } of planned) {
     const record = await readRecord(files, folder, path)
-    if (record?.isComplete !== true || !(await files.open(partFileOf(folder, record)).then(closed))) return false
+    if (record?.isComplete !== true || !(await opens(files, partFileOf(folder, record)))) return false
   }
   return true
 }

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { BackendFactory } from '../backend.ts'
+import { GemmaError } from '../errors.ts'
 import { reference } from '../reference/index.ts'
 import { Gemma } from '../session/gemma.ts'
 import type { LoadProgress } from '../session/types.ts'
@@ -90,6 +92,31 @@ describe('Gemma.load of an address of the hub', () => {
     expect((await failure(client.load(model, { backend: 'reference', store }))).message).toMatch(/Give store: true/)
   })
 
+  test('fetches nothing where no backend can be used, and frees the backend where the model cannot be had', async () => {
+    const { hub, addresses } = await startWorld()
+    const none = { ...reference(), open: async () => await Promise.reject(new GemmaError('backend-unavailable', 'None here. Take another.')) }
+    expect((await failure(Gemma.load(model, { backend: none }))).code).toBe('backend-unavailable')
+    expect(addresses).toEqual([])
+    const sound = reference()
+    const disposed = vi.fn()
+    const watched: BackendFactory = {
+      ...sound,
+      async open(options) {
+        const backend = await sound.open(options)
+        return {
+          ...backend,
+          async dispose() {
+            disposed()
+            await backend.dispose()
+          },
+        }
+      },
+    }
+    hub.fault = () => ({ kind: 'status', status: 404 })
+    await failure(Gemma.load(model, { backend: watched }))
+    expect(disposed).toHaveBeenCalledTimes(1)
+  })
+
   test('an abort ends the download with its reason', async () => {
     const { hub } = await startWorld()
     hub.fault = ({ host }) => (host === 'cdn' ? { kind: 'slow', ms: 5 } : undefined)
@@ -141,6 +168,32 @@ describe('openModel', () => {
     const { vision } = await Gemma.estimate(model, { backend: reference(), token: 'hf_mine' })
     expect(vision).toBeGreaterThan(0)
     expect(await (await storeFor(hub, { folder: String(process.env['FACET_HOME']) })).list()).toEqual([])
+  })
+
+  test('a token and an endpoint belong together', async () => {
+    const { hub, addresses } = await startWorld({ token: 'hf_mine' })
+    vi.stubEnv('HF_ENDPOINT', 'https://hub.invalid')
+    const store = await storeFor(hub)
+    const error = await failure(openModel(model, { store, endpoint: hub.endpoint, token: 'hf_mine' }))
+    expect([error.code, error.message]).toEqual(['invalid-argument', expect.stringMatching(/Give the endpoint to openModelStore/)])
+    // An estimate asks the hub of the store, and not even that for what is there.
+    await Gemma.estimate(model, { backend: reference(), store, token: 'hf_mine' })
+    expect(addresses.every((address) => new URL(address).hostname === '127.0.0.1')).toBe(true)
+    await store.download(model, { token: 'hf_mine' })
+    await hub.close()
+    expect((await Gemma.estimate(model, { backend: reference(), store })).vision).toBeGreaterThan(0)
+  })
+
+  test('passwords in addresses are refused, and not repeated', async () => {
+    const { addresses } = await startWorld()
+    const refused = [
+      await failure(openModel(model, { endpoint: 'https://me:secret@hub.invalid/path' })),
+      await failure(openModel(model, { endpoint: 'me:secret@hub.invalid' })),
+      await failure(openModel('https://me:secret@hub.invalid/a.gguf', { store: true })),
+    ]
+    expect(refused.map(({ code }) => code)).toEqual(['invalid-argument', 'invalid-argument', 'invalid-argument'])
+    expect(refused.map(({ message }) => message).join()).not.toContain('secret')
+    expect(addresses).toEqual([])
   })
 
   test('an https address is read in ranges, and kept where a store is given', async () => {

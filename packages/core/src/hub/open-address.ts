@@ -36,6 +36,9 @@ export function isKept(address: string, { store }: Pick<StoreOptions, 'store'>):
 export async function openAddress(address: string, options: OpenAddressOptions): Promise<Folder> {
   const { store = true, withMmproj, onDownload, token, ...rest } = options
   const { signal, ...storeOptions } = rest
+  if (typeof store === 'object' && rest.endpoint !== undefined) {
+    throw new GemmaError('invalid-argument', 'A store and an endpoint are given, but the store asks the hub that it was opened with. Give the endpoint to openModelStore() instead.')
+  }
   const asked = { mmproj: withMmproj, ...(signal && { signal }), ...(token !== undefined && { token }) }
   if (store !== false) {
     const kept = store === true ? await openModelStore(storeOptions) : store

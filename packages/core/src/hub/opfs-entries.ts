@@ -48,11 +48,22 @@ async function openRoot(): Promise<FileSystemDirectoryHandle | undefined> {
   try {
     const root = await (await navigator.storage.getDirectory()).getDirectoryHandle('facet', { create: true })
     // A private window, or a browser that writes in workers only, says no here.
-    await writeAll(await root.getFileHandle('probe', { create: true }), new Uint8Array(1))
+    await writeProbe(root).catch((error: unknown) => {
+      if (!isForNow(error)) throw error
+    })
     return root
   } catch {
     return undefined
   }
+}
+
+async function writeProbe(root: FileSystemDirectoryHandle): Promise<void> {
+  await writeAll(await root.getFileHandle('probe', { create: true }), new Uint8Array(1))
+}
+
+/** It is full, or another worker writes the same: what is kept there can be read, and deleted. */
+function isForNow(error: unknown): boolean {
+  return error instanceof DOMException && (error.name === 'QuotaExceededError' || error.name === 'NoModificationAllowedError')
 }
 
 /** With `createWritable` the old bytes stay until the new ones are all there. */

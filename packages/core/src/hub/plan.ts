@@ -17,6 +17,8 @@ export interface PlannedFile {
   readonly path: string
   readonly bytes: number
   readonly checksum?: Checksum
+  /** Of a file without a checksum: what its parts have to come with. */
+  readonly etag?: string
 }
 
 export interface ModelPlan {
@@ -41,8 +43,8 @@ export interface PlanOptions {
 export async function makePlan(address: ModelAddress, { withMmproj }: PlanOptions, options: RequestOptions): Promise<ModelPlan> {
   const asked = printAddress(address)
   if (address.kind === 'web') {
-    const bytes = await sizeOf(address, options)
-    return { version: 1, address: asked, model: address.url, files: [{ path: address.fileName, bytes }], isGated: false, usedAt: Date.now() }
+    const version = await versionOf(address, options)
+    return { version: 1, address: asked, model: address.url, files: [{ path: address.fileName, ...version }], isGated: false, usedAt: Date.now() }
   }
   const { name, commit, isGated, licence, files } = await readRepository(address.repository, address.revision ?? 'main', options)
   const chosen = chooseFiles(name, files, { withMmproj, ...(address.path !== undefined && { path: address.path }) })
@@ -50,13 +52,14 @@ export async function makePlan(address: ModelAddress, { withMmproj }: PlanOption
   return { version: 1, address: asked, model: `hf:${name}@${commit}`, files: chosen, isGated, ...(licence !== undefined && { licence }), usedAt: Date.now() }
 }
 
-async function sizeOf({ url }: WebAddress, options: RequestOptions): Promise<number> {
+async function versionOf({ url }: WebAddress, options: RequestOptions): Promise<Pick<PlannedFile, 'bytes' | 'etag'>> {
   return await request({ url, headers: () => ({ range: 'bytes=0-0' }) }, options, async (response) => {
     if (response.status !== 206 && response.status !== 200) throw refusal(url, response, options)
     if (isWebPage(response)) throw new GemmaError('download-failed', `${withoutQuery(url)}: the server sends a web page here, not a model. Use the file's download address.`)
     const size = response.status === 206 ? /\/(\d+)$/.exec(response.headers.get('content-range') ?? '')?.[1] : response.headers.get('content-length')
     const bytes = Number(size ?? NaN)
-    if (isSize(bytes) && bytes <= 2 ** 40) return bytes
+    const etag = response.headers.get('etag')
+    if (isSize(bytes) && bytes <= 2 ** 40) return { bytes, ...(etag !== null && { etag }) }
     throw new GemmaError('download-failed', `${withoutQuery(url)}: the server does not say how large the file is. Let it send (and expose) Content-Range, or download the file yourself.`)
   })
 }
@@ -98,8 +101,39 @@ export function folderOf(model: string): string {
   return `${homeOf(address)}/${address.kind === 'hub' ? (address.revision ?? 'main') : 'file'}`
 }
 
-function planPath(address: ModelAddress, { withMmproj }: PlanOptions): string {
+export function planPath(address: ModelAddress, { withMmproj }: PlanOptions): string {
   return `${homeOf(address)}/${recordsFolder}/${shortHash(`${printAddress(address)}${withMmproj ? '' : ' alone'}`)}.json`
+}
+
+/** A plan where it lies. */
+export interface KeptPlan {
+  readonly file: string
+  readonly plan: ModelPlan
+}
+
+export interface FoundPlan extends KeptPlan {
+  /** What it says of the address that was asked for. */
+  readonly answer: ModelPlan
+}
+
+/** Other addresses' plans, where they answer this one too: by the same or another name of their commit, a file of theirs, or without the vision part. */
+export async function findAnswers(store: FileStore, address: ModelAddress, { withMmproj }: PlanOptions): Promise<readonly FoundPlan[]> {
+  if (address.kind === 'web') return []
+  const { repository, revision = 'main', path } = address
+  return (await listPlans(store, homeOf(address))).flatMap(({ file, plan }) => {
+    const asked = parseAddress(plan.address)
+    if (asked.kind === 'web' || !isOfRevision(plan, repository, revision)) return []
+    if (withMmproj && file !== planPath(asked, { withMmproj })) return [] // whether there is a vision part is not known
+    if (path !== asked.path && !plan.files.some((each) => each.path === path)) return []
+    const files = chooseFiles(repository, plan.files, { withMmproj, ...(path !== undefined && { path }) })
+    return [{ file, plan, answer: { ...plan, address: printAddress(address), files } }]
+  })
+}
+
+/** Whether it was asked for by this branch, tag or commit, or is this commit. */
+export function isOfRevision({ address, model }: ModelPlan, repository: string, revision: string): boolean {
+  const names = [`hf:${repository}@${encodeURIComponent(revision)}`, ...(revision === 'main' ? [`hf:${repository}`] : [])]
+  return model === `hf:${repository}@${revision}` || names.some((name) => address === name || address.startsWith(`${name}/`))
 }
 
 export async function readPlan(store: FileStore, address: ModelAddress, options: PlanOptions): Promise<ModelPlan | undefined> {
@@ -111,8 +145,14 @@ export async function writePlan(store: FileStore, address: ModelAddress, options
   await store.write(planPath(address, options), new TextEncoder().encode(JSON.stringify(plan)))
 }
 
+/** Notes when a plan was used, unless it was changed meanwhile; a full or read-only disk is no reason not to use it. */
+export async function touchPlan(store: FileStore, { file, plan }: KeptPlan): Promise<void> {
+  const now = parsePlan(await store.read(file))
+  if (JSON.stringify(now) === JSON.stringify(plan)) await store.write(file, new TextEncoder().encode(JSON.stringify({ ...plan, usedAt: Date.now() }))).catch(() => {})
+}
+
 /** All that was ever asked for of a model. */
-export async function listPlans(store: FileStore, home: string): Promise<readonly { readonly file: string; readonly plan: ModelPlan }[]> {
+export async function listPlans(store: FileStore, home: string): Promise<readonly KeptPlan[]> {
   const names = await store.list(`${home}/${recordsFolder}`)
   const plans = await Promise.all(
     names.map(async (name) => {
@@ -141,7 +181,7 @@ function isPlan(value: unknown): value is ModelPlan {
     isSize(usedAt) &&
     Array.isArray(files) &&
     files.length > 0 &&
-    files.every((file) => isObject(file) && typeof file['path'] === 'string' && isSafePath(file['path']) && isSize(file['bytes']) && (file['checksum'] === undefined || isChecksum(file['checksum'])))
+    files.every((file) => isObject(file) && typeof file['path'] === 'string' && isSafePath(file['path']) && isSize(file['bytes']) && (file['checksum'] === undefined || isChecksum(file['checksum'])) && (file['etag'] === undefined || typeof file['etag'] === 'string'))
   )
 }
 

@@ -2,7 +2,7 @@ import { GemmaError } from '../errors.ts'
 import { type ModelAddress, printAddress } from './address.ts'
 import { bytesPresent, deleteFile, type FileRecord, listRecords } from './file-record.ts'
 import type { FileStore } from './file-store.ts'
-import { homeOf, listPlans } from './plan.ts'
+import { folderOf, homeOf, isOfRevision, listPlans, type ModelPlan } from './plan.ts'
 import { recordsFolder } from './safe-name.ts'
 
 export interface StoredFile {
@@ -71,7 +71,7 @@ function fileOf(record: FileRecord): StoredFile {
 }
 
 /** One folder for each commit. */
-async function foldersIn(store: FileStore, home: string): Promise<readonly string[]> {
+export async function foldersIn(store: FileStore, home: string): Promise<readonly string[]> {
   return (await store.list(home)).filter((name) => name !== recordsFolder).map((name) => `${home}/${name}`)
 }
 
@@ -82,30 +82,51 @@ export interface Selected {
 }
 
 /** What an address means of what is here: a repository's files, those of a commit or of what the address was when it was downloaded, one file or folder. */
-export async function selectFiles(store: FileStore, address: ModelAddress): Promise<readonly Selected[]> {
+async function findFiles(store: FileStore, address: ModelAddress): Promise<readonly Selected[]> {
   const home = homeOf(address)
   const plans = (await listPlans(store, home)).map(({ plan }) => plan)
   const all = await Promise.all((await foldersIn(store, home)).map(async (folder) => (await listRecords(store, folder)).map((record) => ({ folder, record }))))
-  const found = all.flat().filter(({ record }) => {
+  return all.flat().filter(({ record }) => {
     if (address.kind === 'web') return true
     const { repository, revision, path } = address
-    const ofRevision = revision === undefined || record.model === `hf:${repository}@${revision}` || plans.some((plan) => plan.model === record.model && plan.address.startsWith(`hf:${repository}@${encodeURIComponent(revision)}`))
-    return ofRevision && (path === undefined || record.path === path || record.path.startsWith(`${path}/`))
+    const ofRevision = revision === undefined || record.model === `hf:${repository}@${revision}` || plans.some((plan) => plan.model === record.model && isOfRevision(plan, repository, revision))
+    return ofRevision && isIn(record.path, path)
   })
-  if (found.length === 0) throw new GemmaError('invalid-argument', `${printAddress(address)} is not in ${store.name}. list() says what is there.`)
+}
+
+/** @throws GemmaError `invalid-argument` where there is none */
+export async function selectFiles(store: FileStore, address: ModelAddress): Promise<readonly Selected[]> {
+  const found = await findFiles(store, address)
+  if (found.length === 0) throw notThere(store, address)
   return found
+}
+
+function isIn(path: string, folder: string | undefined): boolean {
+  return folder === undefined || path === folder || path.startsWith(`${folder}/`)
+}
+
+function notThere(store: FileStore, address: ModelAddress): GemmaError {
+  return new GemmaError('invalid-argument', `${printAddress(address)} is not in ${store.name}. list() says what is there.`)
 }
 
 /** Takes the selected files away, and what is then of no use. */
 export async function deleteModel(store: FileStore, address: ModelAddress): Promise<void> {
   const home = homeOf(address)
-  const selected = await selectFiles(store, address)
+  const selected = await findFiles(store, address)
+  const plans = await listPlans(store, home)
+  const doomed = plans.filter(({ plan }) => isMeant(plan, address) || selected.some(({ record }) => record.model === plan.model && plan.files.some(({ path }) => path === record.path)))
+  if (selected.length === 0 && doomed.length === 0) throw notThere(store, address)
   for (const { folder, record } of selected) await deleteFile(store, folder, record.path)
-  for (const folder of new Set(selected.map((each) => each.folder))) {
+  for (const folder of new Set([...selected.map((each) => each.folder), ...doomed.map(({ plan }) => folderOf(plan.model))])) {
     if ((await listRecords(store, folder)).length === 0) await store.delete(folder)
   }
-  for (const { file, plan } of await listPlans(store, home)) {
-    if (selected.some(({ record }) => record.model === plan.model && plan.files.some(({ path }) => path === record.path))) await store.delete(file)
-  }
-  if ((await foldersIn(store, home)).length === 0) await store.delete(home)
+  for (const { file } of doomed) await store.delete(file)
+  if ((await foldersIn(store, home)).length === 0 && doomed.length === plans.length) await store.delete(home)
+}
+
+/** Also of a plan of which nothing has come yet. */
+function isMeant(plan: ModelPlan, address: ModelAddress): boolean {
+  if (address.kind === 'web') return true
+  const { repository, revision, path } = address
+  return (revision === undefined || isOfRevision(plan, repository, revision)) && plan.files.some((file) => isIn(file.path, path))
 }

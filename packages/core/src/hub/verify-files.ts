@@ -2,7 +2,7 @@ import type { ModelAddress } from './address.ts'
 import { addTo, digestOf, startChecksum } from './checksum.ts'
 import type { DownloadProgress } from './download-files.ts'
 import { type FileRecord, partFileOf, writeRecord } from './file-record.ts'
-import type { FileStore } from './file-store.ts'
+import { type FileStore, opens } from './file-store.ts'
 import { type Selected, selectFiles } from './stored-models.ts'
 
 export interface VerifiedFile {
@@ -51,10 +51,11 @@ async function verifyFile(store: FileStore, { folder, record }: Selected, { repa
     onBytes(length)
   }
   if (!record.isComplete && damagedBytes === 0) return { model, name, bytes, state: 'partial', damagedBytes }
-  const isWrong = damagedBytes > 0 || sum?.hex() !== checksum?.hex
+  const isWrong = damagedBytes > 0 || sum?.hex() !== checksum?.hex || !(await opens(store, partFileOf(folder, record)))
   if (!isWrong) return { model, name, bytes, state: 'sound', damagedBytes }
-  // Sound parts of a wrong whole: none of them can be trusted.
+  // Sound parts of a wrong whole, or something behind them: none of them can be trusted.
   const mended: FileRecord = { ...record, isComplete: false, parts: damagedBytes > 0 ? parts : parts.map(() => null) }
   if (repair) await writeRecord(store, folder, mended)
+  if (repair && damagedBytes === 0) await store.delete(`${folder}/${name}`) // it may be longer
   return { model, name, bytes, state: 'damaged', damagedBytes: damagedBytes > 0 ? damagedBytes : bytes }
 }

@@ -1,5 +1,5 @@
 /** A lock between processes: a file that its holder touches as long as it lives. */
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import process from 'node:process'
@@ -7,20 +7,39 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const touchEveryMs = 5_000
-/** A holder elsewhere (another machine, another container) that was not seen for so long is dead. */
-const deadAfterMs = 60_000
 const lookEveryMs = 100
+/**
+ * A holder elsewhere (another machine, another container) that touched nothing for so many looks is dead: a minute. Counted, for no clock is to
+ * be trusted: another machine may have written the file's time, and this one may have slept.
+ */
+const deadAfterLooks = 600
+/** The same of a process of this machine that runs: it may be busy, or stopped. After ten minutes its number is somebody else's. */
+const strangeAfterLooks = 6_000
+
+/** When this process began, the same in all its threads. */
+const startedAt = (): number => Math.round(performance.timeOrigin)
 
 /** @returns what gives it free @throws `signal.reason` when aborted while waiting */
-export async function lockFile(path: string, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
+export async function lockFile(path: string, signal: AbortSignal | undefined, lookEvery: number = lookEveryMs): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true })
   const own = JSON.stringify({ pid: process.pid, host: hostname(), startedAt: startedAt(), id: randomUUID() })
+  /** What was seen there, and how often it was the same. */
+  let [seen, looks] = ['', 0]
   for (;;) {
     signal?.throwIfAborted()
     if (await create(path, own)) break
     const holder = await readFile(path, 'utf8').catch(() => undefined)
-    if (holder !== undefined && (await isDead(path, holder))) await takeAway(path, holder)
-    else await sleep(lookEveryMs, undefined, signal && { signal }).catch(() => {}) // thrown above
+    const touched = await stat(path).catch(() => undefined)
+    if (holder !== undefined && touched !== undefined) {
+      const now = `${touched.mtimeMs} ${holder}`
+      looks = now === seen ? looks + 1 : 0
+      seen = now
+      if (looks >= patienceWith(holder)) {
+        await takeAway(path, holder)
+        continue
+      }
+    }
+    await sleep(lookEvery, undefined, signal && { signal }).catch(() => {}) // thrown above
   }
   const touching = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), touchEveryMs)
   touching.unref()
@@ -31,26 +50,31 @@ export async function lockFile(path: string, signal: AbortSignal | undefined): P
 }
 
 async function create(path: string, content: string): Promise<boolean> {
+  const file = await open(path, 'wx').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && (error.code === 'EEXIST' || error.code === 'EPERM')) return undefined // EPERM: Windows, while it is being deleted
+    throw error
+  })
+  if (file === undefined) return false
   try {
-    await writeFile(path, content, { flag: 'wx' })
+    await file.writeFile(content)
+    await file.close()
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'EEXIST' || error.code === 'EPERM')) return false // EPERM: Windows, while it is being deleted
+    await file.close().catch(() => {})
+    await rm(path, { force: true }) // an empty one would hold up everybody
     throw error
   }
 }
 
-async function isDead(path: string, holder: string): Promise<boolean> {
-  const touched = await stat(path).catch(() => undefined)
-  if (touched === undefined) return false
-  if (Date.now() - touched.mtimeMs > deadAfterMs) return true
+/** How often it may be seen untouched before it counts as dead. */
+function patienceWith(holder: string): number {
   try {
     const { pid, host, startedAt: since }: { readonly pid: number; readonly host: string; readonly startedAt: number } = JSON.parse(holder)
-    if (host !== hostname()) return false
-    if (pid === process.pid) return Math.abs(since - startedAt()) > 2_000 // ours, or that of an earlier process of this number
-    return !isRunning(pid)
+    if (host !== hostname()) return deadAfterLooks
+    if (pid === process.pid) return since === startedAt() ? Infinity : 0 // ours, or that of an earlier process of this number
+    return isRunning(pid) ? strangeAfterLooks : 0
   } catch {
-    return false // it is being written
+    return deadAfterLooks // it is being written
   }
 }
 
@@ -73,8 +97,4 @@ async function takeAway(path: string, holder: string): Promise<void> {
   } catch {
     // Somebody was faster.
   }
-}
-
-function startedAt(): number {
-  return Math.round(Date.now() - 1000 * process.uptime())
 }

@@ -55,6 +55,12 @@ export function diskStore(folder: string, openFile: (path: string) => Promise<So
       }
       return bytes
     },
+    async sync({ path }) {
+      await inFolder(place(path), async () => {
+        await using handle = await open(place(path), 'r+')
+        await handle.sync()
+      })
+    },
     async open({ path, bytes }) {
       const found = await unlessAbsent(place(path), (each) => stat(each))
       return found?.isFile() && found.size === bytes ? await openFile(place(path)) : undefined

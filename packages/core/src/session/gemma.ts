@@ -1,3 +1,4 @@
+import type { Backend } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
 import { type ChatTemplate, createChatTemplate } from '../tokenizer/chat-template.ts'
 import { controlNames, stockPieceCount } from '../tokenizer/control-tokens.ts'
@@ -11,7 +12,7 @@ import { checkIds, checkImageTokens, generate, resolveOptions } from './generate
 import { createGenerationStream } from './generation-stream.ts'
 import { createImageEncoder } from './image-encoder.ts'
 import { cutBetweenImages, isImageKey } from './image-keys.ts'
-import { type OnDevice, putOnDevice, visionOf } from './on-device.ts'
+import { type OnDevice, openBackend, putOnDevice, visionOf } from './on-device.ts'
 import { createPromptEncoder, type EncodedPrompt, rowsOf } from './prompt-encoder.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, MemoryEstimate, Session } from './types.ts'
@@ -36,7 +37,7 @@ export const Gemma: {
   async estimate(model, options) {
     checkOptions(options)
     const { mmproj: _, onProgress: __, ...rest } = options
-    const checkpoint = await reopen(model, { ...options, store: false })
+    const checkpoint = await reopenToLook(model, options)
     try {
       return await estimate(checkpoint, rest)
     } finally {
@@ -49,20 +50,22 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   checkOptions(options)
   const { onProgress, imagePrompt: style = 'hf' } = options
   onProgress?.({ phase: 'open', loaded: 0, total: 1 })
-  const checkpoint = await reopen(input, options)
+  const backend = await openBackend(options) // first: without one, gigabytes would be fetched in vain
+  let checkpoint: Checkpoint | undefined
   let device: OnDevice | undefined
   try {
+    checkpoint = await reopen(input, options)
     const tokenizer = await checkpoint.tokenizer()
     const template = createChatTemplate(checkpoint.chatTemplate, {
       bos: tokenizer.controls.bos === undefined ? '' : tokenizer.pieceOf(tokenizer.controls.bos),
       eos: tokenizer.controls.eos === undefined ? '' : tokenizer.pieceOf(tokenizer.controls.eos),
     })
     onProgress?.({ phase: 'open', loaded: 1, total: 1 })
-    device = await putOnDevice(checkpoint, tokenizer, !isCheckpoint(input), options)
+    device = await putOnDevice(checkpoint, tokenizer, !isCheckpoint(input), backend, options)
     return createGemma({ origin: originOf(input, options), checkpoint, tokenizer, template, device, style })
   } catch (error) {
-    await device?.dispose().catch(() => {}) // the first error is the one to tell
-    if (!isCheckpoint(input)) await checkpoint.close().catch(() => {})
+    await (device ?? backend).dispose().catch(() => {}) // the first error is the one to tell
+    if (!isCheckpoint(input)) await checkpoint?.close().catch(() => {})
     throw error
   }
 }
@@ -76,6 +79,15 @@ function reopen(input: ModelInput, { signal, mmproj, token, endpoint, store, onP
     ...(store !== undefined && { store }),
     ...(onProgress && { onDownload: (progress) => onProgress({ phase: 'download', ...progress }) }),
   })
+}
+
+/** What the store has, from there; nothing else is kept. */
+async function reopenToLook(input: ModelInput, options: LoadOptions): Promise<Checkpoint> {
+  const { store, mmproj } = options
+  if (typeof store !== 'object') return await reopen(input, { ...options, store: false })
+  const isAddress = typeof input === 'string' || input instanceof URL
+  const kept = isAddress ? await store.open(input, { mmproj: mmproj === undefined }).catch(() => undefined) : undefined
+  return await reopen(kept ?? input, { endpoint: store.endpoint, ...options, store: false })
 }
 
 /** From where a recovery loads again, and how. */
@@ -244,11 +256,14 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
         await device.dispose().catch(() => {}) // first: a device without memory needs it back
         const again = { ...origin.options, ...options }
         const opened = await reopen(origin.input, again)
+        let backend: Backend | undefined
         try {
           if (JSON.stringify(opened.config) !== JSON.stringify(config)) throw new GemmaError('invalid-model', `${opened.name} is another model than was loaded. Load it with Gemma.load().`)
-          device = await putOnDevice(opened, tokenizer, !isCheckpoint(origin.input), again)
+          backend = await openBackend(again)
+          device = await putOnDevice(opened, tokenizer, !isCheckpoint(origin.input), backend, again)
           isLost = false
         } catch (error) {
+          await backend?.dispose().catch(() => {})
           if (!isCheckpoint(origin.input)) await opened.close().catch(() => {})
           throw error
         }

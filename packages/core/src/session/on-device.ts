@@ -27,45 +27,44 @@ export function runLimits({ name, config: { text, vision } }: Checkpoint, { cont
   return { contextLength, chunk: Math.min(Math.max(prefillChunk, vision?.mmTokensPerImage ?? 1), contextLength) }
 }
 
+export function openBackend({ backend, numerics = 'fast', signal }: LoadOptions): Promise<Backend> {
+  return backend.open({ numerics, ...(signal && { signal }) })
+}
+
 /**
- * Opens the backend and puts the text model on it; the tower follows at the first image, and until then the files stay open.
+ * Puts the text model on a backend; the tower follows at the first image, and until then the files stay open.
  * @param isOurs the checkpoint is closed when it is not read any more
- * @throws GemmaError as `Gemma.load`; nothing stays allocated then
+ * @param backend goes with what is returned; where this throws, it is the caller's
+ * @throws GemmaError as `Gemma.load`
  */
-export async function putOnDevice(checkpoint: Checkpoint, tokenizer: Tokenizer, isOurs: boolean, options: LoadOptions): Promise<OnDevice> {
+export async function putOnDevice(checkpoint: Checkpoint, tokenizer: Tokenizer, isOurs: boolean, backend: Backend, options: LoadOptions): Promise<OnDevice> {
   const { signal, onProgress } = options
   const { vision: visionConfig } = checkpoint.config
   /** A file that was read and cannot be closed harms nobody. */
   const close = async (): Promise<void> => {
     if (isOurs) await checkpoint.close().catch(() => {})
   }
-  const backend = await options.backend.open({ numerics: options.numerics ?? 'fast', ...(signal && { signal }) })
-  try {
-    const model = await loadTextModel(checkpoint, backend, {
-      ...runLimits(checkpoint, options),
-      allows: (id) => id < tokenizer.size && id !== tokenizer.controls.imageSoftToken,
-      ...(signal && { signal }),
-      ...(onProgress && { onProgress }),
-    })
-    const vision = visionConfig === undefined ? undefined : createVisionModel(checkpoint, visionConfig, backend, close)
-    if (vision === undefined) await close()
-    let disposed: Promise<void> | undefined
-    return {
-      backend,
-      model,
-      vision,
-      dispose() {
-        disposed ??= (async () => {
-          await vision?.dispose()
-          await close()
-          await model.dispose()
-        })()
-        return disposed
-      },
-    }
-  } catch (error) {
-    await backend.dispose().catch(() => {}) // the first error is the one to tell
-    throw error
+  const model = await loadTextModel(checkpoint, backend, {
+    ...runLimits(checkpoint, options),
+    allows: (id) => id < tokenizer.size && id !== tokenizer.controls.imageSoftToken,
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  })
+  const vision = visionConfig === undefined ? undefined : createVisionModel(checkpoint, visionConfig, backend, close)
+  if (vision === undefined) await close()
+  let disposed: Promise<void> | undefined
+  return {
+    backend,
+    model,
+    vision,
+    dispose() {
+      disposed ??= (async () => {
+        await vision?.dispose()
+        await close()
+        await model.dispose()
+      })()
+      return disposed
+    },
   }
 }
 

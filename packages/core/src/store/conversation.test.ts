@@ -49,13 +49,17 @@ describe('branches', () => {
   })
 })
 
+const timings = { imageMs: 0, prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0 }
+
 test('what a model remembers has no question without an answer', () => {
   const talk = createConversation([{ role: 'system', content: 's' }, { role: 'user', content: [{ type: 'text', text: 'a' }, { type: 'image', image: new Uint8Array(3) }] }, { role: 'model', content: 'b' }])
   const c = talk.add(talk.path[2].id, say('user', 'c'))
   const d = talk.add(c.id, say('assistant', '', 'error'))
   const e = talk.add(d.id, say('user', 'e'))
-  const f = talk.add(e.id, { ...say('assistant', '', 'stopped'), parts: [] })
-  talk.add(f.id, say('user', 'g'))
+  const f = talk.add(e.id, { ...say('assistant', '', 'stopped'), parts: [], result: { text: '', ids: [], finishReason: 'stopped', usage: { promptTokens: 1, cachedTokens: 0, generatedTokens: 0 }, timings } })
+  const g = talk.add(f.id, say('user', 'g'))
+  const h = talk.add(g.id, { ...say('assistant', '', 'stopped'), parts: [] }) // before it began
+  talk.add(h.id, say('user', 'i'))
   expect(toChatMessages(talk.path)).toEqual([
     { role: 'system', content: 's' },
     { role: 'user', content: [{ type: 'text', text: 'a' }, { type: 'image', image: new Uint8Array(3) }] },

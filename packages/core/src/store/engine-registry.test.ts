@@ -115,6 +115,34 @@ describe('an engine', () => {
     expect(dispose).toHaveBeenCalledTimes(1)
   })
 
+  test('in a worker that never answers: the worker is ended, and holds up nobody', async () => {
+    const registry = createEngineRegistry()
+    const terminate = vi.fn()
+    const silent = { postMessage() {}, addEventListener() {}, removeEventListener() {}, terminate }
+    const lease = registry.acquire({ model: 'a.gguf', worker: () => silent, backend: 'wasm' })
+    await pass()
+    lease.release()
+    await pass(200)
+    expect(terminate).toHaveBeenCalled()
+    await expect(lease.engine).rejects.toMatchObject({ code: 'aborted' })
+    const { options, loads } = fakeEngine('next')
+    registry.acquire(options)
+    await pass()
+    expect(loads).toHaveLength(1)
+    expect(vi.getTimerCount()).toBe(0)
+    await registry.dispose()
+  })
+
+  test('that does not end when it should keeps nobody waiting for long', async () => {
+    const registry = createEngineRegistry()
+    registry.acquire({ key: 'deaf', open: () => new Promise(() => {}) }).release()
+    await pass(200)
+    const { options, loads } = fakeEngine('next')
+    registry.acquire(options)
+    await pass(10_000)
+    expect(loads).toHaveLength(1)
+  })
+
   test('makes room for another one first', async () => {
     const registry = createEngineRegistry()
     const [small, large] = [fakeEngine('small'), fakeEngine('large')]

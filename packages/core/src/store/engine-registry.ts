@@ -1,6 +1,6 @@
 import { GemmaError } from '../errors.ts'
 import type { LoadProgress } from '../session/types.ts'
-import { type Engine, type EngineOptions, openEngine, type Refusal } from './engine.ts'
+import { answerWithinMs, type Engine, type EngineOptions, openEngine, type Refusal, within } from './engine.ts'
 import { createEngineKeys } from './engine-key.ts'
 
 export interface EngineState {
@@ -71,7 +71,7 @@ export function createEngineRegistry({ releaseAfterMs = 200 }: EngineRegistryOpt
       for (const user of entry.users) user(entry.state)
     }
     const load = async (): Promise<Engine> => {
-      await freed
+      await within(answerWithinMs, freed)
       aborter.signal.throwIfAborted()
       return await openEngine(options, {
         signal: aborter.signal,

@@ -55,6 +55,9 @@ export interface EngineHooks {
   readonly onRefused: (refusal: Refusal) => void
 }
 
+/** What does not end within this time does not hold up what comes after it. */
+export const answerWithinMs = 5000
+
 /** @throws GemmaError as `Gemma.load`; `invalid-argument` where the options name no place to run. Nothing stays behind then. */
 export async function openEngine(options: EngineOptions, hooks: EngineHooks): Promise<Engine> {
   if ('worker' in options) return await openInWorker(options, hooks)
@@ -63,24 +66,42 @@ export async function openEngine(options: EngineOptions, hooks: EngineHooks): Pr
   throw new GemmaError('invalid-argument', 'The engine has no place to run. Give { model, worker, backend }, localEngine({ model, backends }) or { key, open }.')
 }
 
+/** Waits for so long at most. */
+export async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(() => late.resolve(), ms)
+  try {
+    await Promise.race([work, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 function engineOf(gemma: Gemma): Engine {
   return { gemma, dispose: () => gemma.dispose() }
 }
 
 async function openInWorker({ model, worker, backend, key: _, ...options }: WorkerEngineOptions, { signal, onProgress, onRefused }: EngineHooks): Promise<Engine> {
   const client = connectGemma(worker())
+  // The worker is ours alone, and may be one that does not answer.
+  const end = (): void => void client.dispose()
+  signal.addEventListener('abort', end)
   try {
     const gemma = await firstIn(typeof backend === 'string' ? [backend] : backend, (name) => client.load(model, { ...options, backend: name, signal, onProgress }), onRefused)
+    signal.throwIfAborted()
     return {
       gemma,
       async dispose() {
-        await gemma.dispose().catch(() => {}) // a dead worker has nothing to free
+        await within(answerWithinMs, gemma.dispose()).catch(() => {}) // a dead worker has nothing to free
         await client.dispose()
       },
     }
   } catch (error) {
     await client.dispose()
+    signal.throwIfAborted() // then that is the reason
     throw error
+  } finally {
+    signal.removeEventListener('abort', end)
   }
 }
 

@@ -168,6 +168,28 @@ describe('a conversation', () => {
     expect((await store.send('What is 3 + 4?'))?.finishReason).toBe('stop')
   })
 
+  test('a question that was stopped before the model was there is not remembered', async () => {
+    const store = makeStore()
+    const loading = store.load()
+    const asked = store.send('What is 19 + 15?')
+    await store.stop()
+    await asked
+    await loading
+    const question = 'What is the opposite of night?'
+    await store.send(question)
+    expect(textsOf(store).at(-1)).toBe((await answersOf([question]))[0])
+    expect(toChatMessages(store.getSnapshot().messages).map(({ content }) => content)).not.toContain('What is 19 + 15?')
+  })
+
+  test.each([[{ type: 'click' }], [[null]], [[{ role: 'user' }]]])('reset(%j) is no list of messages: nothing is forgotten', async (nonsense) => {
+    const store = makeStore({ messages: [{ role: 'user', content: 'a' }, { role: 'model', content: 'b' }] })
+    await Reflect.apply(store.reset, undefined, [nonsense])
+    expect(textsOf(store)).toEqual(['a', 'b'])
+    expect(store.getSnapshot().error).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('() => reset()') })
+    await store.reset()
+    expect(textsOf(store)).toEqual([])
+  })
+
   test('one answer at a time', async () => {
     const store = await loadedStore()
     const first = store.send('What is 3 + 4?')

@@ -1,6 +1,7 @@
 import { GemmaError } from '../errors.ts'
 import { userContent } from '../session/chat-session.ts'
 import type { GenerateOptions, GenerationResult, Gemma, UserContent } from '../session/types.ts'
+import { isObject } from '../weights/json.ts'
 import { createAnswerer } from './answer.ts'
 import { createConversation, toParts } from './conversation.ts'
 import { createEngineRegistry, type EngineLease } from './engine-registry.ts'
@@ -192,6 +193,7 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
       publish({ error: undefined })
     },
     async reset(next) {
+      if (next !== undefined && !isMessages(next)) return fail('reset() takes a list of messages, or nothing. In a button, write onClick={() => reset()}.')
       answering?.stopper.abort()
       conversation.reset(next)
       publish({ error: undefined, usage: undefined, timings: undefined })
@@ -230,6 +232,10 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
     },
   }
   return store
+}
+
+function isMessages(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => isObject(each) && typeof each['role'] === 'string' && (typeof each['content'] === 'string' || Array.isArray(each['content'])))
 }
 
 /** Undefined when the signal aborts first. */
