@@ -203,7 +203,7 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     await page.getByRole('button', { name: 'Copy a link to this prompt' }).click()
     const link = String(await page.evaluate('navigator.clipboard.readText()'))
     expect(link.startsWith(`${site.server.origin}/#prompt=`)).toBe(true)
-    await using other = await site.open({ ...desktop, address: link.slice(site.server.origin.length) })
+    await using other = await openIsolated({ ...desktop, address: link.slice(site.server.origin.length) }) // the reload that isolates it keeps the prompt
     expect(await other.page.getByRole('textbox', { name: 'Message', exact: true }).inputValue()).toBe('Wie heißt „night“ auf Deutsch? 🌙')
     expect(await answers(other.page)).toEqual([])
     expect(site.server.requests.filter((path) => path.includes('prompt'))).toEqual([])
