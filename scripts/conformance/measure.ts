@@ -72,6 +72,7 @@ async function runCases(subject: Subject, factory: BackendFactory, oracle: Oracl
   const once: BackendFactory = { name: factory.name, open: async () => ({ ...shared, dispose: async () => {} }) }
   for (const testCase of conformanceCases()) {
     const kind = testCase.kind === 'step' ? testCase.op : testCase.kind
+    if (kind === 'sample' && shared.runsAhead === 1) continue // its plans never have this step
     const known = kinds[kind] ?? { cases: 0, failed: 0, worstNmse: 0, worstCase: '' }
     const result = await checkCase(testCase, once, { numerics: subject.numerics, oracle }).catch((error: unknown) => ({ nmse: Infinity, problems: [`${testCase.name}: ${String(error)}`] }))
     problems.push(...result.problems)
