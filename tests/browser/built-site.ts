@@ -6,7 +6,8 @@ import { chromiumFlags, findChromium, webGpuFlags } from '../../scripts/chromium
 import { ensureBuilt } from './built-packages.ts'
 import { createImportMap } from './import-map.ts'
 import { type OpenPage, openPage } from './open-page.ts'
-import { serveFolder, type StaticServer } from './static-server.ts'
+import type { LocalServer } from './local-server.ts'
+import { serveFolder } from './static-server.ts'
 
 /** Isolated pages have SharedArrayBuffer. */
 export type PageKind = 'isolated' | 'ordinary'
@@ -47,8 +48,8 @@ export async function openSite(executablePath: string, { backends, webGpu = fals
   await ensureBuilt(root, built)
   const importMap = await createImportMap(root, [...built.map((name) => `packages/${name}`), ...libraries])
   const folders = [...built.map((name) => `packages/${name}/dist`), ...served]
-  const serve = (isolated: boolean): Promise<StaticServer> => serveFolder({ root, folders, importMap, isolated })
-  const servers: Readonly<Record<PageKind, StaticServer>> = { isolated: await serve(true), ordinary: await serve(false) }
+  const serve = (isolated: boolean): Promise<LocalServer> => serveFolder({ root, folders, importMap, isolated })
+  const servers: Readonly<Record<PageKind, LocalServer>> = { isolated: await serve(true), ordinary: await serve(false) }
   const browser = await launch(executablePath, webGpu)
   return {
     open: (kind) => openPage(browser, servers[kind].origin),

@@ -9,7 +9,8 @@ import { type HubServer, startHub } from '../../packages/core/src/hub/hub-server
 import { chromiumFlags, findChromium } from '../../scripts/chromium.ts'
 import { createImportMap } from './import-map.ts'
 import type { Outcome, Request } from './pages/hub.ts'
-import { resolvedPath, serveFolder, type StaticServer } from './static-server.ts'
+import type { LocalServer } from './local-server.ts'
+import { resolvedPath, serveFolder } from './static-server.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const noble = 'packages/core/node_modules/@noble/hashes'
@@ -30,7 +31,7 @@ if (isMissing) console.warn(`The tests in a browser are skipped: ${executablePat
 
 describe.skipIf(isMissing)('downloads in Chromium', () => {
   let browser: Browser
-  let server: StaticServer
+  let server: LocalServer
   let hub: HubServer
   /** Tabs of one context share its storage. */
   let context: BrowserContext

@@ -11,7 +11,8 @@ import { chromiumOrReason } from './built-site.ts'
 import { createImportMap } from './import-map.ts'
 import { type OpenPage, openPage } from './open-page.ts'
 import type { Outcome, Request } from './pages/images.ts'
-import { resolvedPath, serveFolder, type StaticServer } from './static-server.ts'
+import type { LocalServer } from './local-server.ts'
+import { resolvedPath, serveFolder } from './static-server.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const noble = 'packages/core/node_modules/@noble/hashes'
@@ -26,7 +27,7 @@ const hasAlpha = (name: string): boolean => /^(alpha|grey-alpha|palette-alpha|tr
 
 describe.skipIf(executablePath instanceof Error)('pictures in Chromium', () => {
   let browser: Browser
-  let server: StaticServer
+  let server: LocalServer
   let page: OpenPage
 
   beforeAll(async () => {

@@ -18,7 +18,7 @@ export interface OpenPage {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** The empty page of a StaticServer in a tab of its own. What it logs as an error is printed. */
+/** The empty page of a local server in a tab of its own. What it logs as an error is printed. */
 export async function openPage(browser: Browser, origin: string): Promise<OpenPage> {
   const page = await browser.newPage()
   page.on('console', (message) => message.type() === 'error' && console.error(`page: ${message.text()}`))

@@ -1,16 +1,10 @@
 /** A local server of files as they are, in byte ranges: no bundler. TypeScript loses its types on the way. */
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
 import { extname, join, posix } from 'node:path'
 import { type ImportMap, resolveBare } from './import-map.ts'
-
-export interface StaticServer {
-  /** http://127.0.0.1:port */
-  readonly origin: string
-  close(): Promise<void>
-}
+import { listenLocally, type LocalServer, sendRange } from './local-server.ts'
 
 export interface StaticServerOptions {
   /** The folder that is served. */
@@ -32,27 +26,11 @@ export const resolvedPath = '/resolved'
 const types: Readonly<Record<string, string>> = { '.js': 'text/javascript', '.ts': 'text/javascript', '.wasm': 'application/wasm' }
 const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp', 'cross-origin-resource-policy': 'same-origin' }
 
-export async function serveFolder(options: StaticServerOptions): Promise<StaticServer> {
-  const server = createServer((request, response) => {
+export function serveFolder(options: StaticServerOptions): Promise<LocalServer> {
+  return listenLocally((request, response) => {
     if (options.isolated) for (const [name, value] of Object.entries(isolation)) response.setHeader(name, value)
-    answer(options, request, response).catch((error: unknown) => {
-      console.error(error)
-      response.destroy()
-    })
+    return answer(options, request, response)
   })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server has no port')
-  return {
-    origin: `http://127.0.0.1:${address.port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
 }
 
 async function answer({ root, folders, importMap }: StaticServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -68,7 +46,7 @@ async function answer({ root, folders, importMap }: StaticServerOptions, request
     return
   }
   const type = types[extname(path)] ?? 'application/octet-stream'
-  if (type !== 'text/javascript') return sendRange(request, response, file, found.size, type)
+  if (type !== 'text/javascript') return sendRange(request, response, file, found.size, { 'content-type': type })
   const text = await readFile(file, 'utf8')
   const script = path.endsWith('.ts') ? stripTypeScriptTypes(text) : text
   sendText(response, type, isResolved ? withAddresses(script, path, importMap) : script)
@@ -88,21 +66,4 @@ function withAddresses(script: string, path: string, importMap: ImportMap): stri
 
 function sendText(response: ServerResponse, type: string, text: string): void {
   response.writeHead(200, { 'content-type': `${type}; charset=utf-8` }).end(text)
-}
-
-function sendRange(request: IncomingMessage, response: ServerResponse, file: string, size: number, type: string): void {
-  const [range, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
-  const start = first === undefined ? 0 : Number(first)
-  const end = last === undefined || last === '' ? size - 1 : Math.min(Number(last), size - 1)
-  if (start > end) {
-    response.writeHead(416, { 'content-range': `bytes */${size}` }).end()
-    return
-  }
-  response.writeHead(range === undefined ? 200 : 206, {
-    'content-type': type,
-    'content-length': end - start + 1,
-    'accept-ranges': 'bytes',
-    ...(range !== undefined && { 'content-range': `bytes ${start}-${end}/${size}` }),
-  })
-  createReadStream(file, { start, end }).pipe(response)
 }

@@ -1,6 +1,7 @@
 /** The downloader in a page and in hub-worker.ts, against a hub that imitates the real one. */
 import { GemmaError } from '../../../packages/core/src/errors.ts'
 import { type ModelStore, openModelStore } from '../../../packages/core/src/hub/model-store.ts'
+import { askWorker } from './ask-worker.ts'
 
 export interface Request {
   readonly endpoint: string
@@ -80,15 +81,6 @@ async function damage(fileName: string): Promise<void> {
   await writable.close()
 }
 
-export async function hubInWorker({ workerAddress, ...request }: Request & { readonly workerAddress: string }): Promise<Outcome> {
-  const worker = new Worker(workerAddress, { type: 'module' })
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.addEventListener('message', ({ data }) => resolve(data))
-      worker.addEventListener('error', ({ message }) => reject(new Error(message)))
-      worker.postMessage(request)
-    })
-  } finally {
-    worker.terminate()
-  }
+export function hubInWorker({ workerAddress, ...request }: Request & { readonly workerAddress: string }): Promise<Outcome> {
+  return askWorker(workerAddress, request)
 }

@@ -2,6 +2,7 @@
 import { GemmaError } from '../../../packages/core/src/errors.ts'
 import { decodeImage } from '../../../packages/core/src/image/decode-image.ts'
 import { prepareImage } from '../../../packages/core/src/image/prepare-image.ts'
+import { askWorker } from './ask-worker.ts'
 
 export interface Request {
   readonly addresses: readonly string[]
@@ -44,15 +45,6 @@ async function decodeOne(file: Blob, imageSize: number, withPixels: boolean): Pr
   }
 }
 
-export async function decodeInWorker({ workerAddress, ...request }: Request & { readonly workerAddress: string }): Promise<readonly Outcome[]> {
-  const worker = new Worker(workerAddress, { type: 'module' })
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.addEventListener('message', ({ data }) => resolve(data))
-      worker.addEventListener('error', ({ message }) => reject(new Error(message)))
-      worker.postMessage(request)
-    })
-  } finally {
-    worker.terminate()
-  }
+export function decodeInWorker({ workerAddress, ...request }: Request & { readonly workerAddress: string }): Promise<readonly Outcome[]> {
+  return askWorker(workerAddress, request)
 }

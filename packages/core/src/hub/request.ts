@@ -3,7 +3,8 @@
  * up after a few tries. A download of hours counts tries since bytes last came, and waits as long as the hub asks it to.)
  */
 import { GemmaError } from '../errors.ts'
-import { chunksOf } from '../weights/http-exchange.ts'
+import { chunksOf, oneExchange, pause, TransientFailure } from '../weights/http-exchange.ts'
+import { joined } from '../weights/source.ts'
 
 export interface RequestOptions {
   /** The hub's address. */
@@ -26,15 +27,6 @@ export interface Request {
   readonly kept?: () => number
 }
 
-/** Worth another try. */
-class TransientFailure extends Error {
-  readonly retryAfterMs: number
-  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
-    super(message, options)
-    this.retryAfterMs = options.retryAfterMs ?? 0
-  }
-}
-
 const attempts = 6
 const longestDelayMs = 30_000
 /** A server that asks for more patience than this is not waited for. */
@@ -54,7 +46,8 @@ export async function request<T>({ url, headers, kept = () => 0 }: Request, opti
   for (;;) {
     signal?.throwIfAborted()
     try {
-      return await tryOnce(url, options, headers?.() ?? {}, use)
+      // What HTTP caches keep, the store keeps better.
+      return await oneExchange(url, { ...options, headers: { ...headers?.(), ...authorization(url, options) } }, use, { cache: 'no-store', credentials: 'omit' })
     } catch (error) {
       signal?.throwIfAborted()
       if (!(error instanceof TransientFailure)) throw error
@@ -79,50 +72,8 @@ export function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/, '')
 }
 
-async function tryOnce<T>(url: string, options: RequestOptions, headers: Readonly<Record<string, string>>, use: (response: Response, alive: () => void) => Promise<T>): Promise<T> {
-  const { signal, fetch = globalThis.fetch, stallTimeoutMs = 30_000 } = options
-  const ending = new AbortController()
-  const silent = (): void => ending.abort(new TransientFailure(`the server sent nothing for ${stallTimeoutMs / 1000} s`))
-  let timer = setTimeout(silent, stallTimeoutMs)
-  const alive = (): void => {
-    clearTimeout(timer)
-    timer = setTimeout(silent, stallTimeoutMs)
-  }
-  try {
-    const response = await fetch(url, {
-      headers: { ...headers, ...authorization(url, options) },
-      // What HTTP caches keep, the store keeps better.
-      cache: 'no-store',
-      credentials: 'omit',
-      signal: signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]),
-    })
-    alive()
-    const { status, statusText } = response
-    if (status === 408 || status === 429 || status >= 500) throw new TransientFailure(`the server answered ${status} ${statusText}`.trim(), { retryAfterMs: retryAfter(response.headers) })
-    return await use(response, alive)
-  } catch (error) {
-    if (GemmaError.is(error) || error instanceof TransientFailure) throw error
-    throw new TransientFailure('the server could not be reached, or the connection broke (in a browser: or it does not allow this page, see CORS)', { cause: error })
-  } finally {
-    clearTimeout(timer)
-    ending.abort()
-  }
-}
-
 function authorization(url: string, { token, endpoint }: RequestOptions): Readonly<Record<string, string>> {
   return token !== undefined && new URL(url).origin === new URL(endpoint).origin ? { authorization: `Bearer ${token}` } : {}
-}
-
-/** Milliseconds to wait; 0 where nothing is said. */
-function retryAfter(headers: Headers): number {
-  const value = headers.get('retry-after')
-  if (value !== null) {
-    const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now()
-    return Number.isFinite(ms) ? Math.max(0, ms) : 0
-  }
-  // https://huggingface.co/docs/hub/rate-limits: `RateLimit: "resolvers";r=0;t=55`, t in seconds
-  const seconds = /;\s*t=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
-  return seconds === undefined ? 0 : 1000 * Number(seconds)
 }
 
 /** For `use`: what went wrong may go well the next time. */
@@ -139,24 +90,5 @@ export async function readBody(url: string, response: Response, limit: number, a
     if (length > limit) throw new GemmaError('download-failed', `${withoutQuery(url)}: the answer has more than ${limit} bytes. Check the address.`, { details: { url: withoutQuery(url) } })
     chunks.push(chunk)
   }
-  const all = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
-}
-
-export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, ms)
-    if (signal?.aborted) done()
-    else signal?.addEventListener('abort', done)
-  })
+  return joined(chunks, length)
 }

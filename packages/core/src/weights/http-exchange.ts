@@ -12,8 +12,15 @@ export interface HttpOptions {
   readonly stallTimeoutMs?: number
 }
 
-/** Worth another try. Never leaves this folder. */
-class TransientFailure extends Error {}
+/** Worth another try: `exchange` and hub/request.ts catch it, each with a patience of its own. */
+export class TransientFailure extends Error {
+  /** What the server asks for; 0 where it asks for nothing. */
+  readonly retryAfterMs: number
+  constructor(message: string, options: ErrorOptions & { readonly retryAfterMs?: number } = {}) {
+    super(message, options)
+    this.retryAfterMs = options.retryAfterMs ?? 0
+  }
+}
 
 const attempts = 5
 
@@ -46,7 +53,8 @@ export async function exchange<T>(
   }
 }
 
-async function oneExchange<T>(address: string, options: HttpOptions, use: (response: Response, alive: () => void) => Promise<T>): Promise<T> {
+/** One GET. @throws GemmaError from `use`; else a TransientFailure */
+export async function oneExchange<T>(address: string, options: Pick<HttpOptions, 'signal' | 'fetch' | 'headers' | 'stallTimeoutMs'>, use: (response: Response, alive: () => void) => Promise<T>, init: RequestInit = {}): Promise<T> {
   const { signal, headers = {}, fetch = globalThis.fetch, stallTimeoutMs = 30_000 } = options
   const ending = new AbortController()
   const silent = (): void => ending.abort(new TransientFailure(`the server sent nothing for ${stallTimeoutMs / 1000} s`))
@@ -56,10 +64,10 @@ async function oneExchange<T>(address: string, options: HttpOptions, use: (respo
     timer = setTimeout(silent, stallTimeoutMs)
   }
   try {
-    const response = await fetch(address, { headers, signal: signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]) })
+    const response = await fetch(address, { ...init, headers, signal: signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]) })
     alive()
-    const { status } = response
-    if (status === 408 || status === 429 || status >= 500) throw new TransientFailure(`the server answered ${status} ${response.statusText}`.trim())
+    const { status, statusText } = response
+    if (status === 408 || status === 429 || status >= 500) throw new TransientFailure(`the server answered ${status} ${statusText}`.trim(), { retryAfterMs: retryAfter(response.headers) })
     return await use(response, alive)
   } catch (error) {
     if (GemmaError.is(error) || error instanceof TransientFailure) throw error
@@ -70,7 +78,7 @@ async function oneExchange<T>(address: string, options: HttpOptions, use: (respo
   }
 }
 
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer)
@@ -78,8 +86,21 @@ function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
       resolve()
     }
     const timer = setTimeout(done, ms)
-    signal?.addEventListener('abort', done)
+    if (signal?.aborted) done()
+    else signal?.addEventListener('abort', done)
   })
+}
+
+/** Milliseconds to wait; 0 where nothing is said. */
+function retryAfter(headers: Headers): number {
+  const value = headers.get('retry-after')
+  if (value !== null) {
+    const ms = /^\d+$/.test(value) ? 1000 * Number(value) : Date.parse(value) - Date.now()
+    return Number.isFinite(ms) ? Math.max(0, ms) : 0
+  }
+  // https://huggingface.co/docs/hub/rate-limits: `RateLimit: "resolvers";r=0;t=55`, t in seconds
+  const seconds = /;\s*t=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+  return seconds === undefined ? 0 : 1000 * Number(seconds)
 }
 
 export function isWebPage(response: Response): boolean {

@@ -4,7 +4,7 @@ import { bufferSource } from './buffer-source.ts'
 import { brokenOff, chunksOf, exchange, isWebPage, refusal } from './http-exchange.ts'
 import type { HttpOptions } from './http-exchange.ts'
 import { invalidModel } from './model-errors.ts'
-import { cutShort } from './source.ts'
+import { cutShort, joined } from './source.ts'
 import type { Folder, Source } from './source.ts'
 
 /** Asked for first, to learn the size; enough for the headers of small files. */
@@ -148,13 +148,7 @@ async function wholeFile(address: string, options: HttpOptions): Promise<Source 
         if (length > wholeFileLimit) throw invalidModel(address, `the file has more than ${wholeFileLimit} bytes, too many for its kind`)
         chunks.push(chunk)
       }
-      const all = new Uint8Array(length)
-      let at = 0
-      for (const chunk of chunks) {
-        all.set(chunk, at)
-        at += chunk.length
-      }
-      return bufferSource(all, address)
+      return bufferSource(joined(chunks, length), address)
     },
   )
 }

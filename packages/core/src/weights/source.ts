@@ -44,7 +44,12 @@ export async function readOn(source: Source, have: Uint8Array, target: number, s
     pieces.push(await source.read(at, Math.min(maxReadBytes, target - at), signal))
   }
   if (pieces.length === 2 && have.length === 0) return pieces[1]
-  const all = new Uint8Array(target)
+  return joined(pieces, target)
+}
+
+/** One after the other. */
+export function joined(pieces: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(length)
   let at = 0
   for (const piece of pieces) {
     all.set(piece, at)
