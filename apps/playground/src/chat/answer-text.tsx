@@ -5,7 +5,7 @@ import classes from './message-row.module.css'
 const Markdown = lazy(async () => ({ default: (await import('./markdown.tsx')).Markdown }))
 
 /** An answer, as plain text until the markdown is there. */
-export function AnswerText({ text }: { readonly text: string }): ReactElement {
-  const shown = useDeferredValue(text) // while it is written, typing and scrolling come first
-  return <Suspense fallback={<div className={classes.plain}>{text}</div>}><Markdown text={shown} /></Suspense>
+export function AnswerText({ text, isWhole }: { readonly text: string; readonly isWhole: boolean }): ReactElement {
+  const deferred = useDeferredValue(text) // while it is written, typing and scrolling come first
+  return <Suspense fallback={<div className={classes.plain}>{text}</div>}><Markdown text={isWhole ? text : deferred} /></Suspense>
 }

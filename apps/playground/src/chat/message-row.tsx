@@ -21,6 +21,7 @@ export const MessageRow = memo(function MessageRow({ message, isBusy, regenerate
   const { role, parts, status, error } = message
   const [isEditing, setIsEditing] = useState(false)
   const isQuestion = role === 'user'
+  const isWhole = status !== 'pending' && status !== 'streaming'
   const text = textOf(message)
   const pictures = parts.filter((part) => part.type === 'image')
   return (
@@ -32,12 +33,12 @@ export const MessageRow = memo(function MessageRow({ message, isBusy, regenerate
               setIsEditing(false)
               void edit(message.id, pictures.length === 0 ? next : [...pictures, next])
             }} />
-          : isQuestion ? text !== '' && <div className={classes.plain}>{text}</div> : text !== '' && <div data-answer><AnswerText text={text} /></div>}
+          : isQuestion ? text !== '' && <div className={classes.plain}>{text}</div> : text !== '' && <div data-answer><AnswerText text={text} isWhole={isWhole} /></div>}
         {status === 'pending' && <Pending message={message} />}
         {status === 'stopped' && <Text size="sm" c="dimmed" mt={4}>Stopped.</Text>}
         {status === 'error' && <Alert color="red" title="No answer" mt="xs" role="note">{error?.message ?? 'Something went wrong. Ask again.'}</Alert>}
       </div>
-      {!isEditing && status !== 'pending' && status !== 'streaming' && (
+      {!isEditing && isWhole && (
         <div className={classes.foot}>
           <MessageActions message={message} text={text} isBusy={isBusy} onSelect={select} {...(isQuestion ? { onEdit: () => setIsEditing(true) } : { onRegenerate: () => void regenerate(message.id) })} />
           <Summary message={message} />
