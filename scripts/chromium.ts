@@ -1,12 +1,9 @@
 /** Where Chromium is; on Debian it is installed when it is missing. */
-import { execFile } from 'node:child_process'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import process from 'node:process'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
+import { aptInstall, canInstall } from './apt.ts'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome']
 /** Where it lies without being on the PATH. */
@@ -47,23 +44,11 @@ export async function findChromium(): Promise<string> {
   const found = await firstExecutable()
   if (found !== undefined) return found
 
-  const canInstall = process.getuid?.() === 0 && (await isExecutable('/usr/bin/apt-get'))
-  if (!canInstall) throw new Error('There is no Chromium here. Install it (Debian: apt-get install chromium), or set CHROMIUM to the path of a Chromium or Chrome.')
-  await installChromium()
+  if (!canInstall()) throw new Error('There is no Chromium here. Install it (Debian: apt-get install chromium), or set CHROMIUM to the path of a Chromium or Chrome.')
+  await aptInstall(['chromium'], { size: 'about 300 MB' })
   const installed = await firstExecutable()
   if (installed === undefined) throw new Error('apt-get installed chromium, but no program of that name appeared. Set CHROMIUM to its path.')
   return installed
-}
-
-async function installChromium(): Promise<void> {
-  console.error('facet: installing Chromium (apt-get, about 300 MB, once)')
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  try {
-    await run('apt-get', ['update'], { env, maxBuffer: 2 ** 26 })
-    await run('apt-get', ['install', '-y', '--no-install-recommends', 'chromium'], { env, maxBuffer: 2 ** 26 })
-  } catch (cause) {
-    throw new Error('apt-get could not install chromium. Install it by hand, or set CHROMIUM to the path of a Chromium or Chrome.', { cause })
-  }
 }
 
 async function firstExecutable(): Promise<string | undefined> {

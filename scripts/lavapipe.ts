@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
-import process from 'node:process'
 import { promisify } from 'node:util'
 import { LEAST_MESA, lavapipeDrivers } from '../packages/backend-webgpu/src/webgpu.testing.ts'
+import { aptInstall, canInstall } from './apt.ts'
 
 const run = promisify(execFile)
 
@@ -17,9 +17,9 @@ const PACKAGE = 'mesa-vulkan-drivers'
 export async function findLavapipe(): Promise<string> {
   const found = await installed()
   if (found !== undefined) return found
-  const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get')
-  if (!canInstall) throw new Error(`There is no lavapipe of Mesa ${LEAST_MESA} here. Install it (Debian 12: apt-get install -t bookworm-backports ${PACKAGE}; later ones: apt-get install ${PACKAGE}).`)
-  await install()
+  if (!canInstall()) throw new Error(`There is no lavapipe of Mesa ${LEAST_MESA} here. Install it (Debian 12: apt-get install -t bookworm-backports ${PACKAGE}; later ones: apt-get install ${PACKAGE}).`)
+  const release = await backports()
+  await aptInstall([PACKAGE], { size: 'about 50 MB', ...(release !== undefined && { release }) })
   const fresh = await installed()
   if (fresh === undefined) throw new Error(`apt-get installed ${PACKAGE}, but it is no Mesa ${LEAST_MESA}. Use a later system, or one with backports.`)
   return fresh
@@ -31,18 +31,6 @@ async function installed(): Promise<string | undefined> {
   if (driver === undefined) return undefined
   const version = await run('dpkg-query', ['-W', '-f=${Version}', PACKAGE]).then(({ stdout }) => Number.parseInt(stdout, 10), () => NaN)
   return version < LEAST_MESA ? undefined : driver
-}
-
-async function install(): Promise<void> {
-  console.error('facet: installing lavapipe (apt-get, about 50 MB, once)')
-  const apt = (...args: readonly string[]): Promise<unknown> => run('apt-get', args, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 2 ** 26 })
-  try {
-    const release = await backports()
-    await apt('update')
-    await apt('install', '-y', '--no-install-recommends', ...(release === undefined ? [] : ['-t', release]), PACKAGE)
-  } catch (cause) {
-    throw new Error(`apt-get could not install ${PACKAGE}. Install Mesa ${LEAST_MESA} or later by hand.`, { cause })
-  }
 }
 
 /** Debian 12 has an older Mesa, and a newer one in its backports: made known to apt, which takes from there only what is asked for. */

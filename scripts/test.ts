@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { installPeers } from './bench-peers.ts'
+import { findClang } from './clang.ts'
 import { installOracle } from './install-oracle.ts'
 import { findLavapipe } from './lavapipe.ts'
 import { fetchModel } from './model-fetch.ts'
@@ -83,9 +84,11 @@ check('WASM kernels are what their sources give', process.execPath, 'packages/ba
 
 await want('the real Gemma 3 270M', fetchModel)
 await want('lavapipe', findLavapipe)
+await want('clang 19', findClang)
 
 runTests()
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')
+check('what a page loads', process.execPath, '--conditions=@facetjs/source', 'scripts/page-size.ts')
 check('packages as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/pack-check.ts')
 check('examples as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/examples-check.ts')
 

@@ -9,6 +9,8 @@ export default defineConfig({
     'testing/index': 'src/testing/index.ts',
     'platform/node': 'src/platform/node.ts',
     'platform/web': 'src/platform/web.ts',
+    // A file of its own, so that pages whose models run in workers leave it out, and the library that it imports.
+    'tokenizer/jinja-chat-template': 'src/tokenizer/jinja-chat-template.ts',
   },
   format: 'esm',
   target: 'es2023',

@@ -1,7 +1,18 @@
 /** What a visitor does in the playground, and what there is to see. */
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
 import type { Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
+import type { OpenOptions, OpenPlayground, PlaygroundSite } from './built-playground.ts'
+
+export const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, deviceScaleFactor: 2 } as const
+export const desktop = { viewport: { width: 1440, height: 900 } } as const
+
+/** The demo model's answers, which are HF's. */
+export const night = { question: 'What is the opposite of night?', text: 'The opposite of night is day.' } as const
+export const count = { question: 'Count to 5.', text: '1, 2, 3, 4, 5.' } as const
 
 export interface DroppedFile {
   readonly name: string
@@ -21,6 +32,12 @@ export async function drop(page: Page, files: readonly DroppedFile[]): Promise<v
     for (const { name, type, base64 } of ${JSON.stringify(given)}) transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], name, { type }))
     for (const type of ['dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: transfer }))
   }`)
+}
+
+export async function openIsolatedPage(site: PlaygroundSite, options: OpenOptions = desktop): Promise<OpenPlayground> {
+  const opened = await site.open(options)
+  await untilIsolated(opened.page)
+  return opened
 }
 
 export async function ask(page: Page, question: string): Promise<void> {
@@ -44,7 +61,7 @@ export function lastAnswer(page: Page): Locator {
 }
 
 /** A tab of the panel beside the conversation. */
-export async function openTab(page: Page, name: 'Model' | 'Device' | 'Answers'): Promise<void> {
+export async function openTab(page: Page, name: 'Model' | 'Device' | 'Answers' | 'Inspect'): Promise<void> {
   const tab = page.getByRole('tab', { name })
   if (!(await tab.isVisible())) await page.getByRole('button', { name: 'Model and settings' }).click()
   await tab.click()
@@ -70,4 +87,24 @@ export async function seriousFindings(page: Page, axeSource: string): Promise<re
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, impact, nodes }) => ({ rule: id, impact: String(impact), nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ''}`) }))
+}
+
+/** Once the service worker has it isolated, which takes a reload; and until it is shown. Not by waitForFunction, which the page's policy forbids. */
+export async function untilIsolated(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate('crossOriginIsolated').catch(() => false), { timeout: 60_000 }).toBe(true)
+  await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+}
+
+/** For the documentation, where they are asked for: FACET_SCREENSHOTS=1. */
+export async function picturePage(page: Page, name: string): Promise<void> {
+  if (process.env['FACET_SCREENSHOTS'] !== '1') return
+  await page.mouse.move(1, 400) // no tooltip
+  await page.waitForTimeout(200)
+  await page.screenshot({ path: fileURLToPath(new URL(`../../docs/images/playground-${name}.png`, import.meta.url)) })
+}
+
+/** Of the first one of the conversation: 0 where it could not be decoded. */
+export async function widthOfPicture(page: Page): Promise<unknown> {
+  await page.getByRole('img', { name: 'Picture 1 of your message' }).waitFor()
+  return await page.evaluate(`{ const image = document.querySelector('img[alt="Picture 1 of your message"]'); image.decode().then(() => image.naturalWidth, () => 0) }`)
 }

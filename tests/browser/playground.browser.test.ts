@@ -4,10 +4,9 @@ import { fileURLToPath } from 'node:url'
 import process from 'node:process'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startHub } from '../../packages/core/src/hub/hub-server.testing.ts'
-import { type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
+import { type OpenOptions, type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, answers, ask, drop, fileAt, lastAnswer, openTab, seriousFindings, useExactNumerics } from './playground-page.ts'
+import { answered, answers, ask, count, desktop, drop, fileAt, lastAnswer, night, openIsolatedPage, openTab, phone, seriousFindings, untilIsolated, useExactNumerics, widthOfPicture } from './playground-page.ts'
 
 interface DemoRow {
   readonly turns: readonly { readonly question: string; readonly picture: string | null }[]
@@ -18,8 +17,6 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const fixtures = `${root}/packages/core/fixtures/demo`
 const executablePath = await chromiumOrReason('The tests of the playground')
 const axeSource = await readFile(`${root}/apps/playground/node_modules/axe-core/axe.min.js`, 'utf8').catch(() => '')
-const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, deviceScaleFactor: 2 }
-const desktop = { viewport: { width: 1440, height: 900 } }
 
 /** HF transformers' answers to questions of one turn. */
 async function rowsOf(name: string): Promise<readonly { readonly question: string; readonly picture: string | null; readonly text: string }[]> {
@@ -27,8 +24,6 @@ async function rowsOf(name: string): Promise<readonly { readonly question: strin
   return rows.flatMap(({ turns, gguf: { text } }) => (turns.length === 1 ? [{ ...turns[0], text }] : []))
 }
 
-const night = { question: 'What is the opposite of night?', text: 'The opposite of night is day.' }
-const count = { question: 'Count to 5.', text: '1, 2, 3, 4, 5.' }
 const picture = (name: string): ReturnType<typeof fileAt> => fileAt(`${fixtures}/pictures/${name}`, 'image/png')
 
 describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 180_000 }, () => {
@@ -39,12 +34,7 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
   }, 300_000)
   afterAll(() => site?.close())
 
-  /** Once the service worker has it isolated, which takes a reload. */
-  const openIsolated = async (options: Parameters<PlaygroundSite['open']>[0] = desktop): Promise<OpenPlayground> => {
-    const opened = await site.open(options)
-    await untilIsolated(opened.page)
-    return opened
-  }
+  const openIsolated = (options?: OpenOptions): Promise<OpenPlayground> => openIsolatedPage(site, options)
 
   test("HF's answers, to words and to a dropped picture; nothing is asked of any other host", async () => {
     await using opened = await openIsolated()
@@ -87,6 +77,25 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     expect(await answered(page)).toBe(night.text)
   })
 
+  test('while an answer comes its tokens are counted, and the count ends as the model’s own', async () => {
+    await using opened = await openIsolated()
+    const { page } = opened
+    await page.evaluate(`{ globalThis.seen = []; new MutationObserver(() => {
+      const foot = [...document.querySelectorAll('article[aria-label=Gemma]')].at(-1)?.lastElementChild
+      const isComing = document.querySelector('button[aria-label=Stop]') !== null
+      const shown = /^(\\d+) tokens?( · [\\d.,]+ tokens.s)?$/.exec(foot?.textContent ?? '')
+      if (isComing && shown) globalThis.seen.push(Number(shown[1]))
+    }).observe(document.body, { subtree: true, childList: true, characterData: true }) }`)
+    await ask(page, 'Tell me about yourself.')
+    await answered(page)
+    const total = Number(/(\d+) tokens/.exec(await lastAnswer(page).getByText(/tokens? · /).innerText())?.[1])
+    const seen: readonly number[] = await page.evaluate('globalThis.seen')
+    expect(seen.length).toBeGreaterThan(1)
+    expect(seen).toEqual(seen.toSorted((one, other) => one - other))
+    expect(seen.at(-1)).toBeGreaterThan(0)
+    expect(seen.at(-1)).toBeLessThanOrEqual(total)
+  })
+
   test('edit, answer again, versions of a message', async () => {
     await using opened = await openIsolated()
     const { page } = opened
@@ -103,40 +112,6 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     expect(await answers(page)).toEqual([night.text])
     await page.getByRole('article', { name: 'You' }).getByRole('button', { name: 'Next version' }).click()
     expect(await answers(page)).toEqual([count.text])
-  })
-
-  test('conversations outlive a reload, with their pictures; export, delete, import', async () => {
-    await using opened = await openIsolated()
-    const { page } = opened
-    const list = page.getByRole('navigation', { name: 'Conversations' })
-    await drop(page, [await picture('001.png')])
-    await page.getByRole('button', { name: 'Remove 001.png' }).waitFor()
-    await ask(page, 'Describe the image.')
-    const described = await answered(page)
-    await list.getByRole('button', { name: /^Describe the image/ }).waitFor()
-    await page.getByRole('button', { name: 'New chat' }).click()
-    await ask(page, night.question)
-    await answered(page)
-    await list.getByRole('button', { name: /^What is the opposite/ }).waitFor()
-    await page.reload()
-    await expect.poll(() => answers(page)).toEqual([night.text])
-    await list.getByRole('button', { name: /^Describe the image/ }).click()
-    await expect.poll(() => answers(page)).toEqual([described])
-    await ask(page, night.question)
-    await expect.poll(() => answers(page)).toHaveLength(2)
-    await answered(page)
-
-    const download = page.waitForEvent('download')
-    await list.getByRole('button', { name: 'Export' }).click()
-    const path = await (await download).path()
-    for (const name of ['Delete “Describe the image.”', `Delete “${night.question}”`]) await list.getByRole('button', { name }).click()
-    await list.getByText('Conversations are kept in this browser').waitFor()
-    const chooser = page.waitForEvent('filechooser')
-    await list.getByRole('button', { name: 'Import' }).click()
-    await (await chooser).setFiles(path)
-    await list.getByRole('button', { name: /^Describe the image/ }).click()
-    await expect.poll(async () => (await answers(page))[0]).toBe(described)
-    expect(await widthOfPicture(page)).toBeGreaterThan(0)
   })
 
   test('what is broken is named, with what to do; the demo model is one press away', async () => {
@@ -157,44 +132,6 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     expect(await answered(page)).toBe(night.text)
   })
 
-  test('a model file from this machine', async () => {
-    await using opened = await openIsolated()
-    const { page } = opened
-    await drop(page, [await fileAt(`${root}/packages/demo-model/model/demo-q8_0.gguf`, '')])
-    await page.getByRole('button', { name: 'Model: demo-q8_0.gguf' }).waitFor()
-    await ask(page, night.question)
-    expect(await answered(page)).toBe(night.text)
-  })
-
-  test('a model of the hub: nothing is asked before it is wanted; downloaded once, it loads without the hub', async () => {
-    const model = new Uint8Array(await readFile(`${root}/packages/demo-model/model/demo-q8_0.gguf`))
-    const hub = await startHub({ repository: 'ggml-org/gemma-3-270m-it-GGUF', commit: '0123456789abcdef0123456789abcdef01234567', files: new Map([['gemma-3-270m-it-Q8_0.gguf', model]]), licence: 'gemma' })
-    try {
-      await using opened = await openIsolated()
-      const { page } = opened
-      await openTab(page, 'Device')
-      await page.getByRole('textbox', { name: 'Hub' }).fill(hub.endpoint)
-      await page.getByRole('textbox', { name: 'Hub' }).press('Enter')
-      await openTab(page, 'Model')
-      await page.getByRole('button', { name: /^Gemma 3 270M/ }).click()
-      expect(hub.requests).toEqual([])
-      await page.getByRole('button', { name: 'Does it fit?' }).click()
-      await page.getByText('To download: 1.7 MB.').waitFor()
-      await page.getByText(/of memory \(weights/).waitFor()
-      await page.getByRole('button', { name: /^Download 1\.7 MB and use/ }).click()
-      await ask(page, night.question)
-      expect(await answered(page)).toBe(night.text)
-      const asked = hub.requests.length
-      await page.reload()
-      await page.getByRole('button', { name: 'Load it' }).click()
-      await ask(page, count.question)
-      expect(await answered(page)).toBe(count.text)
-      expect(hub.requests.length).toBe(asked)
-    } finally {
-      await hub.close()
-    }
-  })
-
   test('a prompt by link: copied here, written there, not sent; it never reaches the server', async () => {
     await using opened = await openIsolated()
     const { page } = opened
@@ -209,33 +146,73 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     expect(site.server.requests.filter((path) => path.includes('prompt'))).toEqual([])
   })
 
-  test('with the keyboard alone, on a phone’s width', async () => {
+  test('with the keyboard alone, on a phone’s width: loads, asks, stops, edits, changes settings', async () => {
     await using opened = await openIsolated(phone)
     const { page } = opened
-    const focused = async (): Promise<string> => String(await page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"))
-    const tabTo = async (label: string): Promise<void> => {
-      for (let i = 0; i < 40 && (await focused()) !== label; i++) await page.keyboard.press('Tab')
+    await page.evaluate("localStorage.setItem('facet.settings', JSON.stringify({ modelId: 'hf:ggml-org/gemma-3-270m-it-GGUF' }))")
+    await page.reload()
+    const focused = async (): Promise<string> => String(await page.evaluate("{ const { activeElement } = document; activeElement.getAttribute('aria-label') ?? activeElement.labels?.[0]?.textContent ?? activeElement.textContent }"))
+    const goTo = async (label: string, key = 'Tab'): Promise<void> => {
+      for (let i = 0; i < 60 && (await focused()) !== label; i++) await page.keyboard.press(key)
       expect(await focused()).toBe(label)
     }
+    const settings = page.getByRole('dialog', { name: 'Model and settings' })
+    const openAnswers = async (): Promise<void> => {
+      await goTo('Model and settings')
+      await page.keyboard.press('Enter')
+      await settings.waitFor()
+      await goTo('Model')
+      await goTo('Answers', 'ArrowRight')
+    }
+    const closeSettings = async (): Promise<void> => {
+      await page.keyboard.press('Escape')
+      await settings.waitFor({ state: 'hidden' })
+      await expect.poll(focused).toBe('Model and settings')
+    }
+
+    await page.getByText('Gemma 3 270M is not loaded.').waitFor()
     await page.keyboard.press('Tab')
     expect(await focused()).toBe('Skip to the message')
+    await goTo('Use the demo model')
     await page.keyboard.press('Enter')
-    expect(await focused()).toBe('Message')
+    await page.getByText('0 / 8,192').waitFor()
+
+    await openAnswers()
+    await goTo('Temperature')
+    await page.keyboard.type('5') // goes on for long
+    await closeSettings()
+    const stopped = lastAnswer(page).getByText('Stopped.', { exact: true })
+    for (let tries = 0; tries < 8 && !(await stopped.isVisible()); tries++) { // by chance an answer may end by itself
+      await goTo('Message')
+      await page.keyboard.type('Good morning!')
+      await page.keyboard.press('Enter')
+      for (const key of ['Tab', 'Tab']) await page.keyboard.press(key) // over “Add pictures”
+      if ((await focused()) === 'Stop') await page.keyboard.press('Enter')
+      await page.getByRole('button', { name: 'Send', exact: true }).waitFor()
+    }
+    await stopped.waitFor()
+    await openAnswers()
+    await goTo('The model’s own')
+    await page.keyboard.press('Enter')
+    await closeSettings()
+    await goTo('Conversations')
+    await page.keyboard.press('Enter')
+    await goTo('New chat')
+    await page.keyboard.press('Enter')
+
+    await expect.poll(focused).toBe('Message')
     await page.keyboard.type(night.question)
     await page.keyboard.press('Enter')
     expect(await answered(page)).toBe(night.text)
-    await page.evaluate('document.activeElement.blur()')
-    await tabTo('Edit question')
+    await goTo('Edit question')
     await page.keyboard.press('Enter')
     await page.keyboard.press('ControlOrMeta+A')
     await page.keyboard.type(count.question)
     await page.keyboard.press('Enter')
     await expect.poll(() => answers(page)).toEqual([count.text])
-    await tabTo('Model and settings')
+    await goTo('Previous version')
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog', { name: 'Model and settings' }).waitFor()
-    await page.keyboard.press('Escape')
-    await expect.poll(focused).toBe('Model and settings')
+    expect(await answers(page)).toEqual([night.text])
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
   })
 
@@ -345,18 +322,6 @@ describe.skipIf(executablePath instanceof Error)('the playground on WebGPU', { t
     }
   })
 })
-
-/** Of the first one of the conversation: 0 where it could not be decoded. */
-async function widthOfPicture(page: Page): Promise<unknown> {
-  await page.getByRole('img', { name: 'Picture 1 of your message' }).waitFor()
-  return await page.evaluate(`{ const image = document.querySelector('img[alt="Picture 1 of your message"]'); image.decode().then(() => image.naturalWidth, () => 0) }`)
-}
-
-/** And until it is shown. Not by waitForFunction, which the page's policy forbids. */
-async function untilIsolated(page: Page): Promise<void> {
-  await expect.poll(() => page.evaluate('crossOriginIsolated').catch(() => false), { timeout: 60_000 }).toBe(true)
-  await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
-}
 
 /** For the documentation, where they are asked for: FACET_SCREENSHOTS=1. */
 async function picturePage(page: Page, name: string): Promise<void> {

@@ -1,4 +1,4 @@
-import { type BufferData, type BufferDecl, type BufferName, checkSameType, checkSpan, dtypeBytes, elementCount, GemmaError, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
+import { type BufferData, type BufferDecl, type BufferName, checkSameType, checkSpan, dtypeBytes, elementCount, f16ToF32, f32ToF16, GemmaError, type Memory, type RowLimits, shapeOf, type TaskQueue } from '@facetjs/core/backend'
 import type { Device } from './device.ts'
 import { bufferUsage, mapModeRead } from './gpu-flags.ts'
 import { repackRows, type WeightLayout, weightLayout } from './weight-layout.ts'
@@ -158,7 +158,7 @@ export async function allocateMemory(device: Device, buffers: readonly BufferDec
         return { copied: words, skip: start * bytesEach - from, isHalf: bytesEach === 2 }
       })
       const found = await copied
-      if (isHalf) into.set(fromHalves(new Uint16Array(found, skip, into.length)))
+      if (isHalf && into instanceof Float32Array) f16ToF32(new Uint8Array(found, skip), into)
       else new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(new Uint8Array(found, skip, into.byteLength))
     },
     dispose() {
@@ -224,36 +224,9 @@ function asBytes(name: BufferName, data: BufferData): Uint8Array {
   return data
 }
 
-/** f32 → f16, ties to even, as the kernels' pack2x16float rounds. */
+/** Copies go by words of two halves. */
 function toHalves(data: BufferData): Uint16Array<ArrayBuffer> {
-  const out = new Uint16Array(Math.ceil(data.length / 2) * 2)
-  new Uint32Array(Float32Array.from(data).buffer).forEach((bits, i) => {
-    out[i] = halfBits(bits)
-  })
-  return out
-}
-
-function halfBits(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000
-  const magnitude = bits & 0x7fffffff
-  if (magnitude >= 0x47800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
-  if (magnitude < 0x38800000) {
-    const scaled = (magnitude & 0x7fffff) | 0x800000
-    const shift = 126 - (magnitude >>> 23)
-    if (shift > 24) return sign
-    const kept = scaled >>> shift
-    const rest = scaled & ((1 << shift) - 1)
-    const tie = 1 << (shift - 1)
-    return sign | (kept + (rest > tie || (rest === tie && (kept & 1) === 1) ? 1 : 0))
-  }
-  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13)
-}
-
-function fromHalves(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (bits) => {
-    const exponent = (bits >> 10) & 31
-    const fraction = bits & 0x3ff
-    const magnitude = exponent === 31 ? (fraction === 0 ? Infinity : NaN) : exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15)
-    return bits & 0x8000 ? -magnitude : magnitude
-  })
+  const padded = new Float32Array(Math.ceil(data.length / 2) * 2)
+  padded.set(data)
+  return f32ToF16(padded)
 }

@@ -6,7 +6,9 @@ export type BackendName = 'reference' | 'wasm' | 'webgpu' | 'cuda'
 
 export interface BackendChoice {
   readonly name: BackendName
-  readonly threads?: number
+  readonly threads?: number | undefined
+  /** Of the GPUs that `facet devices` lists. */
+  readonly device?: number | undefined
 }
 
 type Loader = (choice: BackendChoice) => Promise<BackendFactory>
@@ -28,18 +30,17 @@ const loaders: Readonly<Record<BackendName, Loader>> = {
     const { webgpu } = await import('@facetjs/backend-webgpu')
     return webgpu()
   },
-  cuda: notYet('cuda'),
+  cuda: async ({ threads, device }) => {
+    if (threads !== undefined) throw new GemmaError('unsupported', 'The CUDA backend has no threads to choose. Leave --threads out.')
+    const { cuda } = await import('@facetjs/backend-cuda')
+    return cuda(device === undefined ? {} : { device })
+  },
 }
 
 export const backendNames: readonly BackendName[] = ['wasm', 'webgpu', 'reference', 'cuda']
 
-/** @throws GemmaError `backend-unavailable` where its package is not part of this version. */
+/** @throws GemmaError `unsupported` where a backend has nothing to choose */
 export async function loadBackend(choice: BackendChoice): Promise<BackendFactory> {
+  if (choice.device !== undefined && choice.name !== 'cuda') throw new GemmaError('unsupported', `The ${choice.name} backend has no devices to choose. Leave --device out, or give --backend cuda.`)
   return loaders[choice.name](choice)
-}
-
-function notYet(name: string): Loader {
-  return async () => {
-    throw new GemmaError('backend-unavailable', `The ${name} backend comes with its own package, @facetjs/backend-${name}, which this version does not have yet. Use --backend wasm.`)
-  }
 }

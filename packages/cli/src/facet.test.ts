@@ -178,7 +178,7 @@ describe('exit codes', () => {
   test.each([
     ['a model that is not there', ['run', '--model', 'nowhere.gguf', 'Hi']],
     ['a file that is no model', ['describe', 'package.json']],
-    ['a backend that is not there yet', ['run', '--backend', 'cuda', 'Hi']],
+    ['a GPU for a backend that has none', ['run', '--device', '1', 'Hi']],
     ['a hub address that names no repository', ['run', '--model', 'hf:gemma-3-270m', 'Hi']],
     ['threads of one thread', ['trace', '--backend', 'reference', '--ids', '2', '--threads', '2', '--out', 'o.safetensors']],
     ['an id outside the vocabulary', ['trace', '--ids', '5000', '--out', 'o.safetensors']],
@@ -186,6 +186,10 @@ describe('exit codes', () => {
     ['a context that cannot be', ['run', '--context', '1000000', 'Hi']],
   ])('1: %s', async (_, args) => {
     expect(await facet(args)).toEqual(known)
+  })
+
+  test('1: no NVIDIA driver', async () => {
+    for (const args of [['devices'], ['run', '--backend', 'cuda', 'Hi']]) expect(await facet(args, '', { FACET_CUDA_DRIVER: '/nonexistent' })).toEqual(known)
   })
 
   test('1: JSON of another kind', async () => {
@@ -196,7 +200,7 @@ describe('exit codes', () => {
   })
 
   test('FACET_DEBUG shows where it happened', async () => {
-    const { code, stderr } = await facet(['run', '--backend', 'cuda', 'Hi'], '', { FACET_DEBUG: '1' })
+    const { code, stderr } = await facet(['run', '--backend', 'webgpu', '--threads', '2', 'Hi'], '', { FACET_DEBUG: '1' })
     expect(stderr).toMatch(/\n {4}at .*backends\.ts/)
     expect(code).toBe(1)
   })

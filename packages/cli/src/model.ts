@@ -41,7 +41,7 @@ export async function loadModel(options: LoadModelOptions): Promise<Gemma> {
   const abort = new AbortController()
   using _ = interruptible(abort)
   using progress = createProgress(options.quiet ?? false)
-  const backend = await loadBackend({ name: options.backend, ...(options.threads === undefined ? {} : { threads: options.threads }) })
+  const backend = await loadBackend({ name: options.backend, threads: options.threads, device: options.device })
   return await Gemma.load(modelLocation(options), {
     backend,
     signal: abort.signal,

@@ -14,6 +14,7 @@ export interface ModelOptions {
 export interface LoadModelOptions extends ModelOptions {
   readonly backend: BackendName
   readonly threads?: number
+  readonly device?: number
   readonly numerics?: Numerics
   readonly context?: number
   readonly imagePrompt?: ImagePromptStyle
@@ -42,6 +43,7 @@ export function addBackendOptions(command: Command, numerics?: Numerics): Comman
   return command
     .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('wasm'))
     .option('--threads <count>', 'compute threads (default: one a processor)', integer(1))
+    .option('--device <number>', 'which GPU of those that facet devices lists, for --backend cuda (default: 0)', integer(0))
     .addOption(numerics === undefined ? numericsOption : numericsOption.default(numerics))
 }
 

@@ -21,6 +21,7 @@ async function parse(...args: string[]): Promise<readonly unknown[]> {
     listModels: record('listModels'),
     deleteModel: record('deleteModel'),
     verifyModel: record('verifyModel'),
+    listDevices: record('listDevices'),
   }
   const program = createProgram(commands)
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands: inner }) => inner)]) command.configureOutput({ writeErr: () => {}, writeOut: () => {} })
@@ -71,6 +72,12 @@ describe('the forms that scripts use', () => {
     expect(await parse('models', 'list', '--json')).toEqual(['listModels', { json: true }])
     expect(await parse('models', 'delete', 'hf:o/r')).toEqual(['deleteModel', 'hf:o/r'])
     expect(await parse('models', 'verify', 'hf:o/r', '--repair')).toEqual(['verifyModel', 'hf:o/r', { repair: true }])
+  })
+
+  test('devices', async () => {
+    expect(await parse('devices')).toEqual(['listDevices', {}])
+    expect(await parse('devices', '--json')).toEqual(['listDevices', { json: true }])
+    expect(await parse('run', '--backend', 'cuda', '--device', '1', 'Hi')).toEqual(['run', 'Hi', { backend: 'cuda', device: 1 }])
   })
 
   test('trace', async () => {

@@ -4,6 +4,8 @@ import packageJson from '../package.json' with { type: 'json' }
 import { chat } from './commands/chat.ts'
 import type { DescribeOptions } from './commands/describe.ts'
 import { describe } from './commands/describe.ts'
+import type { DevicesOptions } from './commands/devices.ts'
+import { listDevices } from './commands/devices.ts'
 import type { ListOptions, VerifyOptions } from './commands/models.ts'
 import { deleteModel, listModels, verifyModel } from './commands/models.ts'
 import type { PullOptions } from './commands/pull.ts'
@@ -29,6 +31,7 @@ export interface Commands {
   listModels(options: ListOptions): Promise<void>
   deleteModel(model: string): Promise<void>
   verifyModel(model: string, options: VerifyOptions): Promise<void>
+  listDevices(options: DevicesOptions): Promise<void>
 }
 
 /** The parser; it throws a CommanderError instead of ending the process. */
@@ -103,6 +106,12 @@ export function createProgram(commands: Commands): Command {
     .option('-q, --quiet', 'no progress')
     .action((model: string, options: VerifyOptions) => commands.verifyModel(model, options))
 
+  program
+    .command('devices')
+    .description('the GPUs for --backend cuda, or what is missing for it')
+    .option('--json', 'for programs')
+    .action((options: DevicesOptions) => commands.listDevices(options))
+
   return program
 }
 
@@ -110,7 +119,7 @@ export function createProgram(commands: Commands): Command {
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWithReader()
   try {
-    await createProgram({ run, chat, describe, tokenize, trace, pull, listModels, deleteModel, verifyModel }).parseAsync(argv)
+    await createProgram({ run, chat, describe, tokenize, trace, pull, listModels, deleteModel, verifyModel, listDevices }).parseAsync(argv)
     return 0
   } catch (error) {
     return reportError(error)

@@ -25,6 +25,19 @@ export { countImages } from './image/prepare-image.ts'
 export type { SamplingOptions } from './sampling/options.ts'
 export { Gemma } from './session/gemma.ts'
 export type {
+  ContextToken,
+  ContextView,
+  Inspection,
+  InspectOptions,
+  LayerAttention,
+  LayerCache,
+  ModelProfile,
+  ProfileOptions,
+  ScoreOptions,
+  StepCost,
+  TokenScore,
+} from './session/inspection-types.ts'
+export type {
   ChatOptions,
   CompletionOptions,
   ContextUsage,
@@ -48,11 +61,13 @@ export type { BackendTable } from './session/worker/first-available.ts'
 export type { EmitterPort, EventTargetPort, MessagePortLike } from './session/worker/port.ts'
 export type { WorkerModel } from './session/worker/protocol.ts'
 export { type GemmaServer, serveGemma, type ServeOptions } from './session/worker/serve.ts'
-export { toChatMessages } from './store/conversation.ts'
+export { toChatMessages, toSavedConversation } from './store/conversation.ts'
 export type { CustomEngine, Engine, EngineHooks, EngineOptions, LocalEngine, LocalEngineOptions, Refusal, WorkerEngineOptions } from './store/engine.ts'
 export { createEngineRegistry, type EngineLease, type EngineRegistry, type EngineRegistryOptions, type EngineState } from './store/engine-registry.ts'
 export { createGemmaStore } from './store/gemma-store.ts'
+export type { LiveAnswer } from './store/live-answer.ts'
 export { localEngine } from './store/local-engine.ts'
+export { isSavedConversation, type SavedConversation, type SavedMessage } from './store/saved-conversation.ts'
 export type { AnswerProgress, ConversationSettings, GemmaActions, GemmaMessage, GemmaSnapshot, GemmaStatus, GemmaStore, GemmaStoreOptions } from './store/types.ts'
 export { type ChatMessage, type ChatTemplate, type ContentPart, createChatTemplate, type ImagePart, type TextPart } from './tokenizer/chat-template.ts'
 export type { ImagePromptStyle } from './tokenizer/image-prompt.ts'

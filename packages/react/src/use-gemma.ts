@@ -1,4 +1,4 @@
-import { type ChatMessage, type ConversationSettings, createGemmaStore, type EngineOptions, type EngineRegistry, type GemmaActions, type GemmaSnapshot, type GemmaStore } from '@facetjs/core'
+import { type ChatMessage, type ConversationSettings, createGemmaStore, type EngineOptions, type EngineRegistry, type GemmaActions, type GemmaSnapshot, type GemmaStore, type SavedConversation } from '@facetjs/core'
 import { useEffect, useMemo, useState, useSyncExternalStore } from 'react'
 import { useGemmaContext } from './gemma-context.ts'
 
@@ -9,6 +9,8 @@ export interface UseGemmaOptions extends ConversationSettings {
   readonly autoLoad?: boolean
   /** A conversation to go on from; looked at once. */
   readonly messages?: readonly ChatMessage[]
+  /** Instead of `messages`: with all its versions, as `store.exportConversation()` gave it; looked at once. */
+  readonly conversation?: SavedConversation
 }
 
 export interface UseGemmaResult extends GemmaSnapshot, GemmaActions {
@@ -34,7 +36,7 @@ export function useGemma(options: UseGemmaOptions = {}): UseGemmaResult {
   const generate = options.generate ?? defaults.generate
   const settings: ConversationSettings = { ...(system !== undefined && { system }), ...(generate && { generate }) }
   const key = registry.keyOf(engine)
-  const create = (): Held => ({ registry, key, store: createGemmaStore({ engine, registry, ...settings, ...(options.messages && { messages: options.messages }) }) })
+  const create = (): Held => ({ registry, key, store: createGemmaStore({ engine, registry, ...settings, ...(options.messages && { messages: options.messages }), ...(options.conversation && { conversation: options.conversation }) }) })
   const [held, hold] = useState(create)
   let { store } = held
   if (held.registry !== registry || held.key !== key) {

@@ -1,18 +1,23 @@
 import type { UseGemmaResult } from '@facetjs/react'
 import { Alert, Button, Group, Progress, Text } from '@mantine/core'
-import { type ReactElement, type ReactNode, type RefObject } from 'react'
+import { type ReactElement, type ReactNode, type RefObject, useMemo } from 'react'
+import { licencePageOf } from '../engine/licence-page.ts'
 import { formatBytes } from '../format.ts'
+import { AccessHelp } from '../panels/access-help.tsx'
 import classes from './chat.module.css'
 import { Composer, type ComposerProps } from './composer.tsx'
 import { MessageList } from './message-list.tsx'
+import { Problems } from './problems.tsx'
 import { Welcome } from './welcome.tsx'
 
-export interface ChatProps extends Pick<ComposerProps, 'text' | 'onText' | 'pictures' | 'onPictures' | 'onRemovePicture'> {
+export interface ChatProps extends Pick<ComposerProps, 'text' | 'onText' | 'pictures' | 'onPictures' | 'onRemovePicture' | 'panAndScan' | 'onPanAndScan' | 'vision'> {
   readonly gemma: UseGemmaResult
   readonly modelName: string
   readonly isDemo: boolean
   readonly onAsk: (question: string, pictures: readonly File[]) => void
   readonly onUseDemo: () => void
+  /** Shows how an answer came about. */
+  readonly onInspect: (answerId: string) => void
   /** Of files and links; none of the model's. */
   readonly problems: readonly string[]
   readonly onDismissProblems: () => void
@@ -21,19 +26,23 @@ export interface ChatProps extends Pick<ComposerProps, 'text' | 'onText' | 'pict
   readonly children: ReactNode
 }
 
-export function Chat({ gemma, modelName, isDemo, onAsk, onUseDemo, problems, onDismissProblems, children, ...composer }: ChatProps): ReactElement {
-  const { status, messages, regenerate, edit, select, stop } = gemma
+export function Chat({ gemma, modelName, isDemo, onAsk, onUseDemo, onInspect, problems, onDismissProblems, children, ...composer }: ChatProps): ReactElement {
+  const { status, messages, live, regenerate, edit, select, stop } = gemma
+  const isGenerating = status === 'generating'
+  // Not with each token: a text field that fits its text measures it at every render.
+  const form = useMemo(
+    () => <Composer {...composer} isGenerating={isGenerating} onSend={() => onAsk(composer.text.trim(), composer.pictures)} onStop={() => void stop()} />,
+    [composer.text, composer.pictures, composer.onPictures, composer.panAndScan, composer.vision, isGenerating, stop],
+  )
   return (
     <div className={classes.chat}>
-      <MessageList messages={messages} isBusy={status === 'generating'} regenerate={regenerate} edit={edit} select={select}>
+      <MessageList messages={messages} isBusy={isGenerating} live={live} vision={composer.vision} regenerate={regenerate} edit={edit} select={select} onInspect={onInspect}>
         <Welcome modelName={modelName} isDemo={isDemo} onAsk={(question, picture) => onAsk(question, picture === undefined ? [] : [picture])} />
       </MessageList>
       <div className={classes.foot}>
-        {problems.length > 0 && (
-          <Alert color="red" withCloseButton closeButtonLabel="Dismiss" onClose={onDismissProblems}>{problems.map((problem) => <div key={problem}>{problem}</div>)}</Alert>
-        )}
+        <Problems problems={problems} onDismiss={onDismissProblems} />
         <LoadState gemma={gemma} modelName={modelName} isDemo={isDemo} onUseDemo={onUseDemo} />
-        <Composer {...composer} isGenerating={status === 'generating'} onSend={() => onAsk(composer.text.trim(), composer.pictures)} onStop={() => void stop()} />
+        {form}
         {children}
       </div>
     </div>
@@ -58,10 +67,11 @@ function LoadState({ gemma: { status, progress, error, load, recover, gemma }, m
     )
   }
   if (status !== 'error' || error === undefined) return false
+  const licencePage = licencePageOf(error)
   const isLost = gemma !== undefined && 'code' in error && (error.code === 'device-lost' || error.code === 'out-of-memory')
   return (
     <Alert color="red" title={gemma === undefined ? `${modelName} could not be loaded` : 'That did not work'}>
-      {error.message}
+      {licencePage === undefined ? error.message : <AccessHelp licencePage={licencePage} />}
       <Group gap="xs" mt="xs">
         {isLost && <Button size="xs" onClick={() => void recover()}>Put the model back</Button>}
         {(gemma === undefined || !isLost) && <Button size="xs" variant="default" onClick={() => void load()}>{gemma === undefined ? 'Try again' : 'Dismiss'}</Button>}

@@ -2,9 +2,9 @@ import { ActionIcon, CopyButton, Tooltip } from '@mantine/core'
 import { IconCheck, IconCopy } from '@tabler/icons-react'
 import { isValidElement, memo, type ReactElement, type ReactNode } from 'react'
 import ReactMarkdown, { type Components } from 'react-markdown'
-import rehypeHighlight from 'rehype-highlight'
 import remarkGfm from 'remark-gfm'
 import classes from './markdown.module.css'
+import { useHighlight } from './use-highlight.ts'
 
 const components: Components = {
   a: ({ href, children }) => <a href={href} target="_blank" rel="noopener noreferrer nofollow">{children}</a>,
@@ -16,9 +16,10 @@ const components: Components = {
 
 /** An answer's text. Its HTML stays text. */
 export const Markdown = memo(function Markdown({ text }: { readonly text: string }): ReactElement {
+  const rehypePlugins = useHighlight(text)
   return (
     <div className={classes.markdown}>
-      <ReactMarkdown remarkPlugins={[remarkGfm]} rehypePlugins={[rehypeHighlight]} components={components}>{text}</ReactMarkdown>
+      <ReactMarkdown remarkPlugins={[remarkGfm]} rehypePlugins={rehypePlugins} components={components}>{text}</ReactMarkdown>
     </div>
   )
 })

@@ -1,6 +1,6 @@
 import type { GemmaMessage } from '@facetjs/core'
 import { ActionIcon, CopyButton, Group, Text, Tooltip } from '@mantine/core'
-import { IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconLink, IconPencil, IconRefresh } from '@tabler/icons-react'
+import { IconCheck, IconChevronLeft, IconChevronRight, IconCopy, IconLink, IconMicroscope, IconPencil, IconRefresh } from '@tabler/icons-react'
 import type { ReactElement, ReactNode } from 'react'
 import { linkOfPrompt } from '../conversations/share-link.ts'
 
@@ -13,9 +13,10 @@ export interface MessageActionsProps {
   readonly onEdit?: () => void
   /** Of an answer. */
   readonly onRegenerate?: () => void
+  readonly onInspect?: () => void
 }
 
-export function MessageActions({ message, text, isBusy, onSelect, onEdit, onRegenerate }: MessageActionsProps): ReactElement {
+export function MessageActions({ message, text, isBusy, onSelect, onEdit, onRegenerate, onInspect }: MessageActionsProps): ReactElement {
   return (
     <Group gap={2} wrap="nowrap">
       <Branches message={message} isBusy={isBusy} onSelect={onSelect} />
@@ -23,6 +24,7 @@ export function MessageActions({ message, text, isBusy, onSelect, onEdit, onRege
       {onEdit && text !== '' && <Copy value={linkOfPrompt(text, location.href)} label="Copy a link to this prompt" icon={<IconLink size={16} />} />}
       {onEdit && <Action label="Edit question" isDisabled={isBusy} onClick={onEdit}><IconPencil size={16} /></Action>}
       {onRegenerate && <Action label="Answer again" isDisabled={isBusy} onClick={onRegenerate}><IconRefresh size={16} /></Action>}
+      {onInspect && <Action label="Inspect this answer" isDisabled={isBusy} onClick={onInspect}><IconMicroscope size={16} /></Action>}
     </Group>
   )
 }

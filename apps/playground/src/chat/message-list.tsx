@@ -1,4 +1,4 @@
-import type { GemmaMessage } from '@facetjs/core'
+import type { GemmaMessage, LiveAnswer, VisionConfig } from '@facetjs/core'
 import { VisuallyHidden } from '@mantine/core'
 import { type ReactElement, type ReactNode, useEffect, useRef } from 'react'
 import { MessageRow, type RowActions, textOf } from './message-row.tsx'
@@ -7,6 +7,9 @@ import classes from './message-list.module.css'
 export interface MessageListProps extends RowActions {
   readonly messages: readonly GemmaMessage[]
   readonly isBusy: boolean
+  /** Of the last message, while it comes. */
+  readonly live: LiveAnswer | undefined
+  readonly vision: VisionConfig | undefined
   /** Where there are no messages. */
   readonly children: ReactNode
 }
@@ -14,7 +17,7 @@ export interface MessageListProps extends RowActions {
 /** Nearer to the end than this, the list follows what is written, in CSS pixels. */
 const followWithin = 80
 
-export function MessageList({ messages, isBusy, children, ...actions }: MessageListProps): ReactElement {
+export function MessageList({ messages, isBusy, live, vision, children, ...actions }: MessageListProps): ReactElement {
   const frame = useRef<HTMLDivElement>(null)
   const isFollowing = useRef(true)
   const count = messages.length
@@ -29,7 +32,7 @@ export function MessageList({ messages, isBusy, children, ...actions }: MessageL
       isFollowing.current = scrollHeight - scrollTop - clientHeight < followWithin
     }}>
       <div className={classes.column}>
-        {count === 0 ? children : messages.map((message) => <MessageRow key={message.id} message={message} isBusy={isBusy} {...actions} />)}
+        {count === 0 ? children : messages.map((message, i) => <MessageRow key={message.id} message={message} isBusy={isBusy} live={i === count - 1 ? live : undefined} vision={vision} {...actions} />)}
       </div>
       <Announcer message={messages.at(-1)} />
     </div>

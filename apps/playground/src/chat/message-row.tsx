@@ -1,23 +1,29 @@
-import type { GemmaActions, GemmaMessage } from '@facetjs/core'
+import type { GemmaActions, GemmaMessage, LiveAnswer, VisionConfig } from '@facetjs/core'
 import { Alert, Loader, Text } from '@mantine/core'
-import { memo, type ReactElement, useState } from 'react'
-import { formatMs, formatRate } from '../format.ts'
+import { memo, type ReactElement, type ReactNode, useState } from 'react'
+import { formatMs, formatRate, formatTokens } from '../format.ts'
 import { AnswerText } from './answer-text.tsx'
 import { MessageActions } from './message-actions.tsx'
 import { MessageEditor } from './message-editor.tsx'
 import classes from './message-row.module.css'
 import { Picture } from './picture.tsx'
 
-export type RowActions = Pick<GemmaActions, 'regenerate' | 'edit' | 'select'>
+export interface RowActions extends Pick<GemmaActions, 'regenerate' | 'edit' | 'select'> {
+  readonly onInspect: (answerId: string) => void
+}
 
 export interface MessageRowProps extends RowActions {
   readonly message: GemmaMessage
   /** While an answer comes, nothing can be asked for. */
   readonly isBusy: boolean
+  /** Of an answer that is coming. */
+  readonly live: LiveAnswer | undefined
+  /** Of a model that sees. */
+  readonly vision: VisionConfig | undefined
 }
 
 /** One message. All but the last stay the same objects while an answer comes: they are rendered once. */
-export const MessageRow = memo(function MessageRow({ message, isBusy, regenerate, edit, select }: MessageRowProps): ReactElement {
+export const MessageRow = memo(function MessageRow({ message, isBusy, live, vision, regenerate, edit, select, onInspect }: MessageRowProps): ReactElement {
   const { role, parts, status, error } = message
   const [isEditing, setIsEditing] = useState(false)
   const isQuestion = role === 'user'
@@ -27,7 +33,7 @@ export const MessageRow = memo(function MessageRow({ message, isBusy, regenerate
   return (
     <article className={classes.row} data-role={role} aria-label={isQuestion ? 'You' : 'Gemma'}>
       <div className={classes.body}>
-        {pictures.length > 0 && <div className={classes.pictures}>{pictures.map(({ image }, i) => <Picture key={i} image={image} label={`Picture ${i + 1} of your message`} size="large" />)}</div>}
+        {pictures.length > 0 && <div className={classes.pictures}>{pictures.map(({ image, panAndScan = false }, i) => <Picture key={i} image={image} label={`Picture ${i + 1} of your message`} size="large" panAndScan={panAndScan} vision={vision} />)}</div>}
         {isEditing
           ? <MessageEditor text={text} onCancel={() => setIsEditing(false)} onSave={(next) => {
               setIsEditing(false)
@@ -40,10 +46,11 @@ export const MessageRow = memo(function MessageRow({ message, isBusy, regenerate
       </div>
       {!isEditing && isWhole && (
         <div className={classes.foot}>
-          <MessageActions message={message} text={text} isBusy={isBusy} onSelect={select} {...(isQuestion ? { onEdit: () => setIsEditing(true) } : { onRegenerate: () => void regenerate(message.id) })} />
+          <MessageActions message={message} text={text} isBusy={isBusy} onSelect={select} {...(isQuestion ? { onEdit: () => setIsEditing(true) } : { onRegenerate: () => void regenerate(message.id), ...(status !== 'error' && { onInspect: () => onInspect(message.id) }) })} />
           <Summary message={message} />
         </div>
       )}
+      {status === 'streaming' && live !== undefined && <div className={classes.foot}><Counted tokens={live.tokens} perSecond={live.decodeTokensPerSecond} /></div>}
     </article>
   )
 })
@@ -53,10 +60,10 @@ export function textOf({ parts }: Pick<GemmaMessage, 'parts'>): string {
 }
 
 function Pending({ message: { progress } }: { readonly message: GemmaMessage }): ReactElement {
-  return <div className={classes.pending}><Loader size="xs" type="dots" aria-hidden /><Text size="sm" c="dimmed">{describe(progress)}</Text></div>
+  return <div className={classes.pending}><Loader size="xs" type="dots" aria-hidden /><Text size="sm" c="dimmed">{describeProgress(progress)}</Text></div>
 }
 
-function describe(progress: GemmaMessage['progress']): string {
+export function describeProgress(progress: GemmaMessage['progress']): string {
   if (progress === undefined) return 'Waiting for the model'
   const percent = progress.total > 0 ? ` ${Math.floor((progress.done / progress.total) * 100)} %` : ''
   if (progress.type === 'prefill') return `Reading${percent}`
@@ -67,10 +74,13 @@ function Summary({ message: { result } }: { readonly message: GemmaMessage }): R
   if (result === undefined) return false
   const { usage, timings, finishReason } = result
   return (
-    <Text size="xs" c="dimmed" className={classes.summary}>
-      {usage.generatedTokens} {usage.generatedTokens === 1 ? 'token' : 'tokens'}
-      {usage.generatedTokens > 1 && Number.isFinite(timings.decodeTokensPerSecond) && ` · ${formatRate(timings.decodeTokensPerSecond)}`} · first after {formatMs(timings.timeToFirstTokenMs)}
+    <Counted tokens={usage.generatedTokens} perSecond={timings.decodeTokensPerSecond}>
+      {' '}· first after {formatMs(timings.timeToFirstTokenMs)}
       {finishReason === 'length' && ' · cut off at the longest answer'}
-    </Text>
+    </Counted>
   )
+}
+
+function Counted({ tokens, perSecond = 0, children }: { readonly tokens: number; readonly perSecond: number | undefined; readonly children?: ReactNode }): ReactElement {
+  return <Text size="xs" c="dimmed" className={classes.summary}>{formatTokens(tokens)}{perSecond > 0 && ` · ${formatRate(perSecond)}`}{children}</Text>
 }

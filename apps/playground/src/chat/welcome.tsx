@@ -12,6 +12,10 @@ export interface WelcomeProps {
 const demoQuestions = ['Tell me about yourself.', 'What is the opposite of night?', 'What is 19 + 15?']
 const questions = ['Explain how a rainbow forms.', 'Write a haiku about a lighthouse.', 'Give me three ideas for a rainy Sunday.']
 
+export function suggestedQuestions(isDemo: boolean): readonly string[] {
+  return isDemo ? demoQuestions : questions
+}
+
 export function Welcome({ modelName, isDemo, onAsk }: WelcomeProps): ReactElement {
   return (
     <Stack className={classes.welcome} gap="md">
@@ -27,7 +31,7 @@ export function Welcome({ modelName, isDemo, onAsk }: WelcomeProps): ReactElemen
             Describe the image.
           </UnstyledButton>
         )}
-        {(isDemo ? demoQuestions : questions).map((question) => <UnstyledButton key={question} className={classes.question} onClick={() => onAsk(question)}>{question}</UnstyledButton>)}
+        {suggestedQuestions(isDemo).map((question) => <UnstyledButton key={question} className={classes.question} onClick={() => onAsk(question)}>{question}</UnstyledButton>)}
       </div>
     </Stack>
   )

@@ -1,16 +1,18 @@
 /** Conversations as one JSON file; pictures are data: addresses. */
-import type { ChatMessage, ContentPart } from '@facetjs/core'
-import type { SavedConversation } from './database.ts'
+import { type ChatMessage, type ContentPart, isSavedConversation, type SavedConversation } from '@facetjs/core'
+import { type ConversationEntry, toEntry } from './database.ts'
 
 const format = 'facet-conversations'
 
-export async function exportConversations(conversations: readonly SavedConversation[]): Promise<Blob> {
-  const written = await Promise.all(conversations.map(async (conversation) => ({ ...conversation, messages: await Promise.all(conversation.messages.map(toJson)) })))
-  return new Blob([JSON.stringify({ format, version: 1, conversations: written }, null, 1)], { type: 'application/json' })
+export async function exportConversations(entries: readonly ConversationEntry[]): Promise<Blob> {
+  const conversations = await Promise.all(entries.map(async ({ conversation: { version, messages }, ...entry }) => (
+    { ...entry, conversation: { version, messages: await Promise.all(messages.map(async (message) => ({ ...message, parts: await partsToJson(message.parts) }))) } }
+  )))
+  return new Blob([JSON.stringify({ format, version: 2, conversations }, null, 1)], { type: 'application/json' })
 }
 
 /** @throws Error that says what is wrong with the file */
-export async function importConversations(file: Blob): Promise<readonly SavedConversation[]> {
+export async function importConversations(file: Blob): Promise<readonly ConversationEntry[]> {
   let value: unknown
   try {
     value = JSON.parse(await file.text())
@@ -19,41 +21,53 @@ export async function importConversations(file: Blob): Promise<readonly SavedCon
   }
   const conversations = isObject(value) && value['format'] === format ? value['conversations'] : undefined
   if (!Array.isArray(conversations)) throw new Error('This file holds no conversations. Choose one that was exported from here.')
-  return conversations.map(fromJson)
+  return conversations.map(entryFromJson)
 }
 
-type JsonPart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: string }
+type JsonPart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly image: string; readonly panAndScan?: true }
 
-async function toJson({ role, content }: ChatMessage): Promise<{ readonly role: string; readonly content: string | readonly JsonPart[] }> {
-  if (typeof content === 'string') return { role, content }
-  const parts = await Promise.all(content.map(async (part): Promise<JsonPart[]> => {
+/** Pictures of this page are blobs; others would be left out. */
+async function partsToJson(parts: readonly ContentPart[]): Promise<readonly JsonPart[]> {
+  const written = await Promise.all(parts.map(async (part): Promise<JsonPart[]> => {
     if (part.type === 'text') return [{ type: 'text', text: part.text }]
-    return part.image instanceof Blob ? [{ type: 'image', image: await dataUrlOf(part.image) }] : []
+    return part.image instanceof Blob ? [{ type: 'image', image: await dataUrlOf(part.image), ...(part.panAndScan === true && { panAndScan: true }) }] : []
   }))
-  return { role, content: parts.flat() }
+  return written.flat()
 }
 
-function fromJson(value: unknown): SavedConversation {
+function entryFromJson(value: unknown): ConversationEntry {
   if (!isObject(value)) throw damaged()
-  const { id, title, modelName, updatedAt, messages } = value
-  if (typeof id !== 'string' || typeof title !== 'string' || typeof modelName !== 'string' || typeof updatedAt !== 'number' || !Array.isArray(messages)) throw damaged()
-  return { id, title, modelName, updatedAt, messages: messages.map(messageFromJson) }
+  const { id, title, modelName, updatedAt, messages, conversation } = value
+  if (typeof id !== 'string' || typeof title !== 'string' || typeof modelName !== 'string' || typeof updatedAt !== 'number') throw damaged()
+  const entry = { id, title, modelName, updatedAt }
+  return Array.isArray(messages) ? toEntry({ ...entry, messages: messages.map(messageFromJson) }) : { ...entry, conversation: conversationFromJson(conversation) }
 }
 
+function conversationFromJson(value: unknown): SavedConversation {
+  if (!isObject(value) || !Array.isArray(value['messages'])) throw damaged()
+  const conversation = { version: value['version'], messages: value['messages'].map((message: unknown) => (isObject(message) ? { ...message, parts: partsFromJson(message['parts']) } : message)) }
+  if (!isSavedConversation(conversation)) throw damaged()
+  return conversation
+}
+
+/** Of version 1: only what was shown. */
 function messageFromJson(value: unknown): ChatMessage {
   if (!isObject(value)) throw damaged()
   const { role, content } = value
   if (role !== 'user' && role !== 'assistant' && role !== 'system') throw damaged()
-  if (typeof content === 'string') return { role, content }
-  if (!Array.isArray(content)) throw damaged()
-  return { role, content: content.map(partFromJson) }
+  return { role, content: typeof content === 'string' ? content : partsFromJson(content) }
+}
+
+function partsFromJson(value: unknown): readonly ContentPart[] {
+  if (!Array.isArray(value)) throw damaged()
+  return value.map(partFromJson)
 }
 
 function partFromJson(value: unknown): ContentPart {
   if (!isObject(value)) throw damaged()
-  const { type, text, image } = value
+  const { type, text, image, panAndScan } = value
   if (type === 'text' && typeof text === 'string') return { type, text }
-  if (type === 'image' && typeof image === 'string') return { type, image: blobOf(image) }
+  if (type === 'image' && typeof image === 'string') return { type, image: blobOf(image), ...(panAndScan === true && { panAndScan }) }
   throw damaged()
 }
 

@@ -1,26 +1,31 @@
 /** Conversations in IndexedDB: they stay in this browser. */
-import type { ChatMessage } from '@facetjs/core'
+import { type ChatMessage, type SavedConversation, toSavedConversation } from '@facetjs/core'
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 
-export interface SavedConversation {
+export interface ConversationEntry {
   readonly id: string
   readonly title: string
   readonly modelName: string
   /** Milliseconds since 1970. */
   readonly updatedAt: number
-  /** The branch that was shown. Pictures are blobs. */
+  /** With all versions. Pictures are blobs. */
+  readonly conversation: SavedConversation
+}
+
+/** As earlier versions of this page wrote it: only what was shown. */
+export interface OldEntry extends Omit<ConversationEntry, 'conversation'> {
   readonly messages: readonly ChatMessage[]
 }
 
 interface Schema extends DBSchema {
-  conversations: { key: string; value: SavedConversation; indexes: { updatedAt: number } }
+  conversations: { key: string; value: ConversationEntry | OldEntry; indexes: { updatedAt: number } }
 }
 
 export interface ConversationDatabase {
   /** The last changed first. */
-  list(): Promise<readonly SavedConversation[]>
-  get(id: string): Promise<SavedConversation | undefined>
-  put(conversation: SavedConversation): Promise<void>
+  list(): Promise<readonly ConversationEntry[]>
+  get(id: string): Promise<ConversationEntry | undefined>
+  put(entry: ConversationEntry): Promise<void>
   delete(id: string): Promise<void>
 }
 
@@ -31,11 +36,20 @@ export function openConversations(): ConversationDatabase {
       upgrade: (db) => void db.createObjectStore('conversations', { keyPath: 'id' }).createIndex('updatedAt', 'updatedAt'),
     }))
   return {
-    list: async () => (await (await database()).getAllFromIndex('conversations', 'updatedAt')).toReversed(),
-    get: async (id) => await (await database()).get('conversations', id),
-    put: async (conversation) => void (await (await database()).put('conversations', conversation)),
+    list: async () => (await (await database()).getAllFromIndex('conversations', 'updatedAt')).map(toEntry).toReversed(),
+    async get(id) {
+      const found = await (await database()).get('conversations', id)
+      return found && toEntry(found)
+    },
+    put: async (entry) => void (await (await database()).put('conversations', entry)),
     delete: async (id) => await (await database()).delete('conversations', id),
   }
+}
+
+export function toEntry(entry: ConversationEntry | OldEntry): ConversationEntry {
+  if (!('messages' in entry)) return entry
+  const { messages, ...rest } = entry
+  return { ...rest, conversation: toSavedConversation(messages) }
 }
 
 const maxTitleLength = 60

@@ -2,10 +2,10 @@ import { type GemmaMessage, toChatMessages } from '@facetjs/core'
 import type { UseGemmaResult } from '@facetjs/react'
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { exportConversations, importConversations } from './conversation-file.ts'
-import { openConversations, type SavedConversation, titleOf } from './database.ts'
+import { type ConversationEntry, openConversations, titleOf } from './database.ts'
 
 export interface SavedConversations {
-  readonly list: readonly SavedConversation[]
+  readonly list: readonly ConversationEntry[]
   readonly currentId: string
   /** Why the last of these failed. */
   readonly error: string | undefined
@@ -22,7 +22,7 @@ const currentKey = 'facet.conversation'
 /** Keeps the conversation of this hook in the browser's database, as it grows, and opens others in its place. */
 export function useSavedConversations({ messages, status, store }: Pick<UseGemmaResult, 'messages' | 'status' | 'store'>, modelName: string): SavedConversations {
   const [database] = useState(openConversations)
-  const [list, setList] = useState<readonly SavedConversation[]>([])
+  const [list, setList] = useState<readonly ConversationEntry[]>([])
   const [currentId, setCurrentId] = useState(() => sessionStorage.getItem(currentKey) ?? crypto.randomUUID())
   const [error, setError] = useState<string>()
   /** What the database has already. */
@@ -42,11 +42,11 @@ export function useSavedConversations({ messages, status, store }: Pick<UseGemma
     const content = toChatMessages(shown)
     if (content.length === 0 || saved.current === shown) return
     saved.current = shown
-    await database.put({ id, title: titleOf(content), modelName, updatedAt: Date.now(), messages: content })
-  }, [database, modelName])
-  const show = useCallback(async (id: string, conversation?: SavedConversation): Promise<void> => {
+    await database.put({ id, title: titleOf(content), modelName, updatedAt: Date.now(), conversation: store.exportConversation() })
+  }, [database, modelName, store])
+  const show = useCallback(async (id: string, entry?: ConversationEntry): Promise<void> => {
     await store.stop()
-    const ended = store.reset(conversation?.messages)
+    const ended = store.reset(entry?.conversation)
     // At once: else what is shown now would be saved as the conversation that was shown before.
     saved.current = store.getSnapshot().messages
     setCurrentId(id)
@@ -89,7 +89,7 @@ export function useSavedConversations({ messages, status, store }: Pick<UseGemma
     }),
     exportAll: async () => exportConversations(await database.list()),
     importFile: (file) => attempt(async () => {
-      for (const conversation of await importConversations(file)) await database.put(conversation)
+      for (const entry of await importConversations(file)) await database.put(entry)
     }),
   }
 }

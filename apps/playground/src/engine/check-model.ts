@@ -2,10 +2,13 @@
 import { type Availability, GemmaError, type MemoryEstimate, openModelStore } from '@facetjs/core'
 import { estimateMemory } from '../panels/use-memory-estimate.ts'
 import { backendsOf, createEngine, type EngineSettings } from './create-engine.ts'
+import { licencePageOf } from './licence-page.ts'
 import { probeBackends } from './probe-backends.ts'
 
 export interface ModelCheck {
   readonly availability: Availability
+  /** Where its terms are accepted, if the hub does not let this page see it yet: then nothing is known of devices. */
+  readonly licencePage?: string
   /** For each backend: what it takes there, or why it cannot be had. */
   readonly devices: readonly { readonly backend: string; readonly estimate?: MemoryEstimate; readonly refusal?: string }[]
 }
@@ -13,7 +16,8 @@ export interface ModelCheck {
 /** @throws GemmaError as `ModelStore.availability` */
 export async function checkModel(id: string, settings: EngineSettings, signal: AbortSignal): Promise<ModelCheck> {
   const store = await openModelStore(settings.hubAddress === '' ? {} : { endpoint: settings.hubAddress })
-  const availability = await store.availability(id, { signal })
+  const { token = '' } = settings
+  const availability = await store.availability(id, { signal, ...(token !== '' && { token }) })
   const engine = createEngine({ kind: 'catalogue', id }, settings)
   const devices: ModelCheck['devices'][number][] = []
   const states = await probeBackends()
@@ -27,6 +31,8 @@ export async function checkModel(id: string, settings: EngineSettings, signal: A
       devices.push({ backend, estimate: await estimateMemory({ ...engine, backend }, signal) })
     } catch (error) {
       signal.throwIfAborted()
+      const licencePage = licencePageOf(error)
+      if (licencePage !== undefined) return { availability, licencePage, devices: [] }
       devices.push({ backend, refusal: GemmaError.is(error) ? error.message : String(error) })
     }
   }

@@ -3,7 +3,10 @@ import { demoModel } from '@facetjs/demo-model'
 import type { Settings } from '../settings/settings.ts'
 import type { ChosenModel } from './chosen-model.ts'
 
-export type EngineSettings = Pick<Settings, 'backend' | 'numerics' | 'hubAddress'>
+export interface EngineSettings extends Pick<Settings, 'backend' | 'numerics' | 'hubAddress'> {
+  /** For models of the hub; empty: none. */
+  readonly token?: string
+}
 
 export function startWorker(): Worker {
   return new Worker(new URL('./gemma.worker.ts', import.meta.url), { type: 'module', name: 'gemma' })
@@ -18,8 +21,8 @@ export function createEngine(chosen: ChosenModel, settings: EngineSettings): Wor
   return { ...placeOf(chosen, settings), worker: startWorker, backend: backendsOf(settings), numerics: settings.numerics }
 }
 
-function placeOf(chosen: ChosenModel, { hubAddress }: EngineSettings): Pick<WorkerEngineOptions, 'model' | 'mmproj' | 'endpoint'> {
+function placeOf(chosen: ChosenModel, { hubAddress, token = '' }: EngineSettings): Pick<WorkerEngineOptions, 'model' | 'mmproj' | 'endpoint' | 'token'> {
   if (chosen.kind === 'files') return { model: chosen.model, ...(chosen.mmproj && { mmproj: chosen.mmproj }) }
   if (chosen.id === 'demo') return { model: demoModel.gguf, mmproj: demoModel.mmproj }
-  return { model: chosen.id, ...(hubAddress !== '' && { endpoint: hubAddress }) }
+  return { model: chosen.id, ...(hubAddress !== '' && { endpoint: hubAddress }), ...(token !== '' && { token }) }
 }

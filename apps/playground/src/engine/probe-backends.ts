@@ -5,6 +5,8 @@ export interface BackendState {
   readonly isAvailable: boolean
   /** For people: what is there, or why not. */
   readonly detail: string
+  /** A graphics interface that the processor imitates. */
+  readonly isSoftware?: boolean
 }
 
 export async function probeBackends(): Promise<readonly BackendState[]> {
@@ -17,12 +19,12 @@ async function probeWebGpu(): Promise<BackendState> {
   if (!isGpu(gpu)) return { ...webgpu, isAvailable: false, detail: isSecureContext ? 'This browser has no WebGPU.' : 'Only pages that come over https have WebGPU.' }
   const adapter = await gpu.requestAdapter().catch(() => null)
   if (adapter === null) return { ...webgpu, isAvailable: false, detail: 'This browser has WebGPU, but found no graphics processor to use.' }
-  const { vendor = '', architecture = '', description = '' } = adapter.info ?? {}
-  return { ...webgpu, isAvailable: true, detail: description || [vendor, architecture].filter((word) => word !== '').join(' ') || 'A graphics processor' }
+  const { vendor = '', architecture = '', description = '', isFallbackAdapter: isSoftware = false } = adapter.info ?? {}
+  return { ...webgpu, isAvailable: true, detail: description || [vendor, architecture].filter((word) => word !== '').join(' ') || 'A graphics processor', isSoftware }
 }
 
 interface Gpu {
-  requestAdapter(): Promise<{ readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string } } | null>
+  requestAdapter(): Promise<{ readonly info?: { readonly vendor?: string; readonly architecture?: string; readonly description?: string; readonly isFallbackAdapter?: boolean } } | null>
 }
 
 function isGpu(value: unknown): value is Gpu {

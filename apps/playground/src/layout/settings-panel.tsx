@@ -1,23 +1,37 @@
-import { Tabs } from '@mantine/core'
-import type { ReactElement } from 'react'
+import { Loader, Tabs } from '@mantine/core'
+import { lazy, type ReactElement, Suspense } from 'react'
+import type { InspectPanelProps } from '../inspect/inspect-panel.tsx'
 import { BackendPanel, type BackendPanelProps } from '../panels/backend-panel.tsx'
 import { ModelPanel, type ModelPanelProps } from '../panels/model-panel.tsx'
 import { SamplingPanel } from '../panels/sampling-panel.tsx'
 
-export type SettingsPanelProps = ModelPanelProps & BackendPanelProps
+// Loaded when it is opened: most visitors only talk.
+const InspectPanel = lazy(async () => ({ default: (await import('../inspect/inspect-panel.tsx')).InspectPanel }))
 
-/** The panels beside the conversation. (Inspect comes here as one more tab.) */
-export function SettingsPanel(props: SettingsPanelProps): ReactElement {
+export const settingsTabs = { model: 'Model', device: 'Device', sampling: 'Answers', inspect: 'Inspect' } as const
+export type SettingsTab = keyof typeof settingsTabs
+
+export interface SettingsPanelProps extends ModelPanelProps, BackendPanelProps {
+  readonly tab: SettingsTab
+  readonly onTab: (tab: SettingsTab) => void
+  readonly inspect: InspectPanelProps
+}
+
+/** The panels beside the conversation. */
+export function SettingsPanel({ tab, onTab, inspect, ...props }: SettingsPanelProps): ReactElement {
   return (
-    <Tabs defaultValue="model" keepMounted={false}>
+    <Tabs value={tab} onChange={(value) => isSettingsTab(value) && onTab(value)} keepMounted={false}>
       <Tabs.List grow>
-        <Tabs.Tab value="model">Model</Tabs.Tab>
-        <Tabs.Tab value="device">Device</Tabs.Tab>
-        <Tabs.Tab value="sampling">Answers</Tabs.Tab>
+        {Object.entries(settingsTabs).map(([value, name]) => <Tabs.Tab key={value} value={value} px="xs">{name}</Tabs.Tab>)}
       </Tabs.List>
       <Tabs.Panel value="model" pt="md"><ModelPanel {...props} /></Tabs.Panel>
       <Tabs.Panel value="device" pt="md"><BackendPanel {...props} /></Tabs.Panel>
       <Tabs.Panel value="sampling" pt="md"><SamplingPanel {...props} /></Tabs.Panel>
+      <Tabs.Panel value="inspect" pt="md"><Suspense fallback={<Loader size="sm" />}><InspectPanel {...inspect} /></Suspense></Tabs.Panel>
     </Tabs>
   )
+}
+
+function isSettingsTab(value: string | null): value is SettingsTab {
+  return value !== null && Object.hasOwn(settingsTabs, value)
 }

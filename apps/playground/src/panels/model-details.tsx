@@ -2,13 +2,16 @@ import { Alert, Anchor, Button, Group, List, Loader, Stack, Text } from '@mantin
 import { type ReactElement, useEffect, useRef, useState } from 'react'
 import { type CatalogueModel, gemmaTermsUrl, wasmLimitBytes } from '../engine/catalogue.ts'
 import { checkModel, type ModelCheck } from '../engine/check-model.ts'
+import type { EngineSettings } from '../engine/create-engine.ts'
+import { isALot } from '../engine/device-memory.ts'
+import { licencePageOf } from '../engine/licence-page.ts'
 import { formatBytes } from '../format.ts'
-import type { Settings } from '../settings/settings.ts'
+import { AccessHelp } from './access-help.tsx'
 import { totalBytes } from './use-memory-estimate.ts'
 
 export interface ModelDetailsProps {
   readonly model: CatalogueModel
-  readonly settings: Settings
+  readonly settings: EngineSettings
   readonly isChosen: boolean
   readonly isKept: boolean
   readonly onChoose: () => void
@@ -19,7 +22,7 @@ const backendNames: Readonly<Record<string, string>> = { webgpu: 'WebGPU', wasm:
 /** What there is to know of a model before it is used. Nothing is asked of the hub until a button says so. */
 export function ModelDetails({ model, settings, isChosen, isKept, onChoose }: ModelDetailsProps): ReactElement {
   const [check, setCheck] = useState<ModelCheck>()
-  const [failure, setFailure] = useState<string>()
+  const [failure, setFailure] = useState<unknown>()
   const running = useRef<AbortController>(undefined)
   const [isChecking, setIsChecking] = useState(false)
   useEffect(() => () => running.current?.abort(), [])
@@ -33,7 +36,7 @@ export function ModelDetails({ model, settings, isChosen, isKept, onChoose }: Mo
     try {
       setCheck(await checkModel(model.id, settings, aborter.signal))
     } catch (error) {
-      if (!aborter.signal.aborted) setFailure(error instanceof Error ? error.message : String(error))
+      if (!aborter.signal.aborted) setFailure(error)
     } finally {
       setIsChecking(false)
     }
@@ -48,7 +51,7 @@ export function ModelDetails({ model, settings, isChosen, isKept, onChoose }: Mo
         {!isDemo && <List.Item>{memoryNote(model)}</List.Item>}
       </List>
       {check !== undefined && <CheckResult check={check} />}
-      {failure !== undefined && <Alert color="red" title="It could not be checked">{failure}</Alert>}
+      {failure !== undefined && <Failure error={failure} />}
       {!(isDemo && isChosen) && <Group gap="xs">
         {!isChosen && <Button size="xs" onClick={onChoose}>{isDemo || isKept ? 'Use it' : `Download${model.bytes > 0 ? ` ${formatBytes(check?.availability.bytesMissing ?? model.bytes)}` : ''} and use`}</Button>}
         {!isDemo && <Button size="xs" variant="default" onClick={() => void begin()} disabled={isChecking} leftSection={isChecking && <Loader size={12} />}>Does it fit?</Button>}
@@ -56,6 +59,11 @@ export function ModelDetails({ model, settings, isChosen, isKept, onChoose }: Mo
       {!isDemo && !isKept && <Text size="xs" c="dimmed">Both ask {settings.hubAddress === '' ? 'huggingface.co' : settings.hubAddress}; nothing does before you press them.</Text>}
     </Stack>
   )
+}
+
+function Failure({ error }: { readonly error: unknown }): ReactElement {
+  const licencePage = licencePageOf(error)
+  return <Alert color="red" title="It could not be checked">{licencePage === undefined ? error instanceof Error ? error.message : String(error) : <AccessHelp licencePage={licencePage} />}</Alert>
 }
 
 /** Near enough before the hub is asked: a conversation of 8,192 tokens and repacked weights come on top of the files, and a tower's workspace. */
@@ -67,21 +75,19 @@ function estimateFromSize({ bytes, readsPictures }: CatalogueModel): number {
 function memoryNote(model: CatalogueModel): string {
   if (model.bytes === 0) return 'Memory: more than its files take'
   const needed = estimateFromSize(model)
-  const deviceMemory: unknown = Reflect.get(navigator, 'deviceMemory') // GB, at most 8
-  const isTight = typeof deviceMemory === 'number' && deviceMemory < 8 && needed > deviceMemory * 0.6e9
-  return `Memory: about ${formatBytes(needed)}${isTight ? ', a lot for this device' : ''}${needed > wasmLimitBytes ? `; more than WebAssembly’s ${formatBytes(wasmLimitBytes)}, so take WebGPU` : ''}`
+  return `Memory: about ${formatBytes(needed)}${isALot(needed) ? ', a lot for this device' : ''}${needed > wasmLimitBytes ? `; more than WebAssembly’s ${formatBytes(wasmLimitBytes)}, so take WebGPU` : ''}`
 }
 
-function CheckResult({ check: { availability, devices } }: { readonly check: ModelCheck }): ReactElement {
-  const { bytes, bytesMissing, quota, isGated } = availability
+function CheckResult({ check: { availability, licencePage, devices } }: { readonly check: ModelCheck }): ReactElement {
+  const { bytes, bytesMissing, quota } = availability
   const fitsDisk = quota === undefined || bytesMissing <= quota.free
   return (
     <Stack gap={4} role="status">
       <Text size="xs">
         {bytesMissing === 0 ? `All ${formatBytes(bytes)} are here.` : `To download: ${formatBytes(bytesMissing)}${bytesMissing < bytes ? ` of ${formatBytes(bytes)}` : ''}.`}
         {quota !== undefined && bytesMissing > 0 && ` This browser has room for ${formatBytes(quota.free)}${fitsDisk ? '.' : ', which is too little.'}`}
-        {isGated && ' Its terms have to be accepted on the hub first.'}
       </Text>
+      {licencePage !== undefined && <Text size="xs"><AccessHelp licencePage={licencePage} /></Text>}
       {devices.map(({ backend, estimate, refusal }) => (
         <Text key={backend} size="xs">
           <b>{backendNames[backend] ?? backend}:</b>{' '}

@@ -6,9 +6,10 @@ import { listKept } from '../engine/check-model.ts'
 import { type ChosenModel, modelOfFiles } from '../engine/chosen-model.ts'
 import { formatBytes } from '../format.ts'
 import type { Settings } from '../settings/settings.ts'
+import { HubTokenField, type HubTokenFieldProps } from './hub-token-field.tsx'
 import { ModelDetails } from './model-details.tsx'
 
-export interface ModelPanelProps {
+export interface ModelPanelProps extends Pick<HubTokenFieldProps, 'hubToken'> {
   readonly chosen: ChosenModel
   readonly settings: Settings
   readonly isLoaded: boolean
@@ -17,7 +18,7 @@ export interface ModelPanelProps {
   readonly onProblem: (problem: string) => void
 }
 
-export function ModelPanel({ chosen, settings, isLoaded, onChoose, onProblem }: ModelPanelProps): ReactElement {
+export function ModelPanel({ chosen, settings, hubToken, isLoaded, onChoose, onProblem }: ModelPanelProps): ReactElement {
   const [kept, setKept] = useState<ReadonlySet<string>>(new Set())
   const [address, setAddress] = useState('')
   useEffect(() => void listKept().then(setKept), [isLoaded])
@@ -46,7 +47,7 @@ export function ModelPanel({ chosen, settings, isLoaded, onChoose, onProblem }: 
               </Group>
             </Accordion.Control>
             <Accordion.Panel>
-              <ModelDetails model={model} settings={settings} isChosen={model.id === chosenId} isKept={kept.has(model.id)} onChoose={() => onChoose({ kind: 'catalogue', id: model.id })} />
+              <ModelDetails model={model} settings={{ ...settings, token: hubToken.token }} isChosen={model.id === chosenId} isKept={kept.has(model.id)} onChoose={() => onChoose({ kind: 'catalogue', id: model.id })} />
             </Accordion.Panel>
           </Accordion.Item>
         ))}
@@ -65,6 +66,7 @@ export function ModelPanel({ chosen, settings, isLoaded, onChoose, onProblem }: 
         <TextInput label="Another model of the hub" placeholder="hf:owner/name" value={address} onChange={(event) => setAddress(event.currentTarget.value.trim())} />
         <Button type="submit" size="xs" variant="default" mt="xs" disabled={address === ''}>Download and use</Button>
       </form>
+      <HubTokenField hubToken={hubToken} hubAddress={settings.hubAddress} />
     </Stack>
   )
 }

@@ -2,7 +2,7 @@ import type { ReactElement } from 'react'
 import type { UseGemmaResult } from '@facetjs/react'
 import { formatBytes, formatMs, formatRate } from '../format.ts'
 import classes from './numbers.module.css'
-import { useLiveNumbers } from './use-live-numbers.ts'
+import { numbersOf } from './live-numbers.ts'
 
 export interface NumbersProps {
   readonly gemma: UseGemmaResult
@@ -11,8 +11,8 @@ export interface NumbersProps {
 }
 
 /** How fast, and how much: below the conversation, live. */
-export function Numbers({ gemma: { messages, gemma, contextUsage, device }, memoryBytes }: NumbersProps): ReactElement {
-  const { prefillTokensPerSecond, decodeTokensPerSecond, timeToFirstTokenMs } = useLiveNumbers(messages.at(-1), gemma)
+export function Numbers({ gemma: { messages, live, contextUsage, device }, memoryBytes }: NumbersProps): ReactElement {
+  const { prefillTokensPerSecond, decodeTokensPerSecond, timeToFirstTokenMs } = numbersOf({ live, messages })
   const rows = {
     Device: device?.device,
     Prefill: prefillTokensPerSecond === undefined ? undefined : formatRate(prefillTokensPerSecond),

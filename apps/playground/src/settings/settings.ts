@@ -7,13 +7,15 @@ export interface Settings {
   /** Empty: huggingface.co. */
   readonly hubAddress: string
   readonly system: string
+  /** Of pictures that are sent from now on. */
+  readonly panAndScan: boolean
   readonly sampling: Sampling
 }
 
 export const samplingNames = ['temperature', 'topK', 'topP', 'minP', 'seed', 'maxTokens'] as const
 export type Sampling = { readonly [Name in (typeof samplingNames)[number]]?: number }
 
-export const defaultSettings: Settings = { modelId: 'demo', backend: 'auto', numerics: 'fast', hubAddress: '', system: '', sampling: {} }
+export const defaultSettings: Settings = { modelId: 'demo', backend: 'auto', numerics: 'fast', hubAddress: '', system: '', panAndScan: false, sampling: {} }
 
 /** Takes what is right of it, and defaults for the rest: it may be of another version of this page. */
 export function parseSettings(value: unknown): Settings {
@@ -30,6 +32,7 @@ export function parseSettings(value: unknown): Settings {
     numerics: Reflect.get(value, 'numerics') === 'exact' ? 'exact' : 'fast',
     hubAddress: text('hubAddress'),
     system: text('system'),
+    panAndScan: Reflect.get(value, 'panAndScan') === true,
     sampling: parseSampling(Reflect.get(value, 'sampling')),
   }
 }

@@ -23,6 +23,7 @@ export interface TraceOptions extends ModelOptions {
   readonly idsFile?: string
   readonly pixels?: string
   readonly threads?: number
+  readonly device?: number
   readonly greedy?: number
   readonly hidden?: boolean
   readonly quiet?: boolean
@@ -30,11 +31,11 @@ export interface TraceOptions extends ModelOptions {
 
 /** What a model computes for given ids, layer by layer, as a safetensors file. */
 export async function trace(options: TraceOptions): Promise<void> {
-  const { backend: name, threads, greedy, out, quiet = false } = options
+  const { backend: name, threads, device, greedy, out, quiet = false } = options
   if ((options.ids === undefined) === (options.idsFile === undefined)) throw usageError('Give either --ids 2,5,7 or --ids-file ids.json.')
   const ids = options.ids ?? (await readIds(options.idsFile ?? ''))
   const pixels = options.pixels === undefined ? undefined : await readPixels(options.pixels)
-  const backend = await loadBackend({ name, ...(threads === undefined ? {} : { threads }) })
+  const backend = await loadBackend({ name, threads, device })
   const checkpoint = await openCheckpoint(options)
   try {
     const abort = new AbortController()

@@ -189,16 +189,22 @@ function pythonFloat(value: number): string {
   return value.toExponential().replace(/e-(\d)$/, 'e-0$1')
 }
 
+/** The path of a module below another one, as canonical tensor names begin: `layers.0.mlp`. */
+export function modulePath(parent: string, name: string): string {
+  if (unnamed.has(name)) return parent
+  return parent === '' ? name : `${parent}.${name}`
+}
+
 /** Attributes that canonical tensor names leave out (see `TensorInfo.name`). */
 const unnamed: ReadonlySet<string> = new Set(['', 'model', 'language_model', 'vision_model'])
 
 function withTypes(node: ModuleNode, tensors: TensorTypes, prefixes: readonly string[]): ModuleNode {
   const names = node.repeat > 1 ? Array.from({ length: node.repeat }, (_, index) => String(index)) : [node.name]
-  const paths = prefixes.flatMap((prefix) => names.map((name) => (unnamed.has(name) ? prefix : `${prefix}${name}.`)))
+  const paths = prefixes.flatMap((prefix) => names.map((name) => modulePath(prefix, name)))
   return {
     ...node,
     parameters: node.parameters.map((parameter) => {
-      const types = countTypes(paths.map((path) => `${path}${parameter.name}`), tensors)
+      const types = countTypes(paths.map((path) => modulePath(path, parameter.name)), tensors)
       return Object.keys(types).length === 0 ? parameter : { ...parameter, types }
     }),
     children: node.children.map((child) => withTypes(child, tensors, paths)),

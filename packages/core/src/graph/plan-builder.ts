@@ -60,6 +60,12 @@ export function slicePlan(plan: Plan, begin: number, end: number): Plan {
   }
 }
 
+/** The same plan with each step in a section of its own, named as the section that it was in: so that steps can be run one by one. */
+export function sectionPerStep(plan: Plan): Plan {
+  const sections = plan.sections.flatMap(({ name, begin, end }) => Array.from({ length: end - begin }, (_, i) => ({ name, begin: begin + i, end: begin + i + 1 })))
+  return { ...plan, name: `${plan.name}, step by step`, sections }
+}
+
 /** Names of all buffers that a step touches. In a step, every string but these two fields is a buffer's name. */
 export function buffersOf(step: Step): BufferName[] {
   return Object.entries(step).flatMap(([field, value]) => (field !== 'op' && field !== 'activation' && typeof value === 'string' ? [value] : []))

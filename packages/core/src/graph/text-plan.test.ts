@@ -3,9 +3,9 @@ import { GemmaError } from '../errors.ts'
 import { type GemmaSize, gemmaSizes } from './config.ts'
 import { kvLayout } from './kv-layout.ts'
 import { estimateKv, planBytes } from './memory-plan.ts'
-import { createPlanBuilder, slicePlan } from './plan-builder.ts'
+import { createPlanBuilder, sectionPerStep, slicePlan } from './plan-builder.ts'
 import { printPlan } from './print-plan.ts'
-import { textPlan } from './text-plan.ts'
+import { textPlan, type TextPlanOptions } from './text-plan.ts'
 
 const limits = { rows: 512, taken: 1 }
 const planOf = (size: GemmaSize, images = false): ReturnType<typeof textPlan> => {
@@ -44,6 +44,26 @@ describe('the text plan', () => {
     expect(layer.steps.length).toBe(12)
     expect(layer.buffers.some((buffer) => buffer.name === 'embed_tokens.weight')).toBe(false)
     expect(layer.buffers.filter((buffer) => buffer.role === 'kv').map((buffer) => buffer.name)).toEqual(['layers.0.k', 'layers.0.v'])
+  })
+
+  test('step by step is the same plan in smaller sections', () => {
+    const plan = planOf('1b')
+    const steps = sectionPerStep(plan)
+    expect([steps.steps, steps.buffers]).toEqual([plan.steps, plan.buffers])
+    expect(steps.sections.map(({ begin, end }) => [begin, end])).toEqual(plan.steps.map((_, i) => [i, i + 1]))
+    for (const { name, begin } of steps.sections) expect(plan.sections.find((section) => section.begin <= begin && begin < section.end)?.name).toBe(name)
+  })
+
+  test('that inspects differs in what attention writes only', () => {
+    const { text } = gemmaSizes['270m']
+    const kv = kvLayout(text, 2048, 512)
+    const options: TextPlanOptions = { name: 'decode', limits: { rows: 1, taken: 1 }, kv, kvType: 'f16', weightType: () => 'bf16' }
+    const [plain, inspects] = [textPlan(text, options), textPlan(text, { ...options, inspects: true })]
+    expect(inspects.steps.map((step) => ({ ...step, probabilities: undefined }))).toEqual(plain.steps.map((step) => ({ ...step, probabilities: undefined })))
+    expect(inspects.buffers.filter(({ name }) => !plain.buffers.some((buffer) => buffer.name === name)).map(({ name, shape }) => [name, shape])).toEqual([
+      ['probabilities.local', ['rows', 4, 1024]], // window 512 and a chunk
+      ['probabilities.global', ['rows', 4, 2048]],
+    ])
   })
 
   test('survives JSON', () => {

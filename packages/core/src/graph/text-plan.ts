@@ -19,6 +19,8 @@ export interface TextPlanOptions {
   readonly images?: boolean
   /** Adds the section `sample`: for a backend that runs ahead of the host. */
   readonly samples?: boolean
+  /** Attention also writes what it looked at: `textBuffers.probabilities`, one buffer a layer type, readable after each layer. */
+  readonly inspects?: boolean
 }
 
 /** Buffers that the host fills before a run or reads after it, by name. */
@@ -29,6 +31,8 @@ export const textBuffers = {
   rope: { local: 'rope.local', global: 'rope.global' },
   begin: { local: 'begin.local', global: 'begin.global' },
   end: 'end',
+  /** Of the layer that ran last. [rows, heads, capacity], by slot */
+  probabilities: { local: 'probabilities.local', global: 'probabilities.global' },
   takeIndex: 'takeIndex',
   mask: 'mask',
   adjustIds: 'adjustIds',
@@ -49,7 +53,7 @@ export const textBuffers = {
 } as const
 
 /** Gemma 3's text model: sections `embed`, `layers.0` … , `norm`, `logits`, `topK`, and `sample` if it is wanted. */
-export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightType, images = false, samples = false }: TextPlanOptions): Plan {
+export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightType, images = false, samples = false, inspects = false }: TextPlanOptions): Plan {
   const { hiddenSize, intermediateSize, vocabSize, headDim, rmsNormEps: eps } = config
   const qWidth = config.numAttentionHeads * headDim
   const kvWidth = config.numKeyValueHeads * headDim
@@ -88,6 +92,7 @@ export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightT
     const slots = kv.capacities[layer]
     const kCache = buffer('kv', `layers.${layer}.k`, kvType, [slots, kvWidth])
     const vCache = buffer('kv', `layers.${layer}.v`, kvType, [slots, kvWidth])
+    const probabilities = inspects && { probabilities: buffer('scratch', textBuffers.probabilities[type], 'f32', ['rows', config.numAttentionHeads, slots]) }
 
     section(`layers.${layer}`, () => {
       step({ op: 'rmsNorm', x, weight: norm('input_layernorm'), out: h, eps })
@@ -95,7 +100,7 @@ export function textPlan(config: TextConfig, { name, limits, kv, kvType, weightT
       step({ op: 'linear', x: h, weight: weight('self_attn.k_proj', kvWidth, hiddenSize), out: k })
       step({ op: 'linear', x: h, weight: weight('self_attn.v_proj', kvWidth, hiddenSize), out: v })
       step({ op: 'normRopeStore', q, k, v, qNorm: norm('self_attn.q_norm', headDim), kNorm: norm('self_attn.k_norm', headDim), rope, kCache, vCache, eps })
-      step({ op: 'attention', q, k: kCache, v: vCache, begin, end, out: heads, headDim, scale: config.queryPreAttnScalar ** -0.5 })
+      step({ op: 'attention', q, k: kCache, v: vCache, begin, end, out: heads, headDim, scale: config.queryPreAttnScalar ** -0.5, ...probabilities })
       step({ op: 'linear', x: heads, weight: weight('self_attn.o_proj', hiddenSize, qWidth), out: h })
       step({ op: 'rmsNorm', x: h, weight: norm('post_attention_layernorm'), residual: x, out: x, eps })
       step({ op: 'rmsNorm', x, weight: norm('pre_feedforward_layernorm'), out: h, eps })

@@ -79,6 +79,27 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       for await (const piece of stream.textStream) texts.push(piece) // a finished stream can be read again
       expect(texts.join('')).toBe(text)
     })
+
+    test.each(['Count to 9.', 'Tell me about yourself.'])('texts say how many tokens there were: %s', async (question) => {
+      await using session = gemma.chat()
+      const stream = session.send(question, { logprobs: 0 }) // then each token is a part too
+      let tokens = 0
+      const counted: (number | undefined)[] = []
+      for await (const part of stream) {
+        if (part.type === 'token') tokens++
+        if (part.type !== 'text') continue
+        expect(part.tokens).toBe(tokens)
+        counted.push(part.tokens)
+      }
+      const { ids, finishReason, usage } = await stream.result
+      expect(finishReason).toBe('stop')
+      expect(counted.at(-1)).toBe(usage.generatedTokens - 1) // all but the end token
+      expect(ids).toHaveLength(tokens)
+      const unasked: (number | undefined)[] = []
+      await using other = gemma.chat()
+      for await (const part of other.send(question)) if (part.type === 'text') unasked.push(part.tokens)
+      expect(unasked).toEqual(counted)
+    })
   })
 
   describe('pictures', () => {
@@ -120,6 +141,80 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       expect(await codeOf(session.send([new Uint8Array(), 'What?']).result)).toBe('invalid-image')
       expect(session.messages).toEqual([])
     })
+  })
+
+  describe('looking into a conversation', () => {
+    test('tells its tokens, how likely each was, and what the model computed there', async () => {
+      await using session = gemma.chat()
+      const { logprobs = [], ids } = await session.send('Count to 5.', { logprobs: 2 }).result
+      const { tokens, answerBegin, layers } = await session.context()
+      expect(tokens.slice(answerBegin).map(({ text }) => text).join('')).toBe('1, 2, 3, 4, 5.')
+      expect(tokens.slice(answerBegin).map(({ id }) => id)).toEqual(ids.slice(0, -1))
+      expect(layers.map(({ type }) => type)).toEqual(gemma.config.text.layerTypes)
+      const progress: number[] = []
+      const scores = await session.score({ alternatives: 2, onProgress: ({ done }) => progress.push(done) })
+      expect(scores).toEqual(logprobs.slice(0, -1).map((token, i) => ({ position: Number(answerBegin) + i, ...token })))
+      expect(progress).toEqual(Array.from({ length: scores.length + 1 }, (_, done) => done))
+      const { position, lens, attention } = await session.inspect({ position: Number(answerBegin) - 1, lens: 2, attention: [0] })
+      expect([position, lens.at(-1)]).toEqual([Number(answerBegin) - 1, scores[0].alternatives])
+      expect(attention).toMatchObject([{ layer: 0, begin: 0, end: answerBegin, probabilities: expect.any(Float32Array) }])
+    })
+
+    test('takes turns with answers', async () => {
+      await using session = gemma.chat()
+      const first = session.send('Count to 5.')
+      const view = await session.context() // after the answer
+      expect(view.tokens.map(({ text }) => text).join('')).toContain((await first.result).text)
+      const order: string[] = []
+      const looking = [session.score({ begin: 1 }).then(() => order.push('score')), session.inspect().then(() => order.push('inspect'))]
+      const next = session.send('What is 3 + 4?') // after the looks
+      expect(() => session.send('And?')).toThrow(/still answering/)
+      expect((await next.result).text).toBe('3 + 4 = 7.')
+      await Promise.all(looking)
+      expect(order).toEqual(['score', 'inspect'])
+      expect(session.messages.length).toBe(4)
+      const again = session.score({ begin: 1 }).then(() => order.push('again'))
+      const stopped = session.send('Count to 9.')
+      stopped.stop() // does not wait
+      expect(await stopped.result).toMatchObject({ text: '', ids: [], finishReason: 'stopped' })
+      expect(order.length).toBe(2)
+      expect((await session.send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
+      await again
+    })
+
+    test('ends when it is told to, with the reason', async () => {
+      const session = gemma.chat()
+      await session.send('Tell me about yourself.').result
+      const enough = new AbortController()
+      const reason = new Error('seen enough')
+      await expect(session.score({ begin: 1, signal: enough.signal, onProgress: ({ done }) => done === 2 && enough.abort(reason) })).rejects.toBe(reason)
+      const mistake = new Error('in the callback')
+      await expect(session.score({ begin: 1, onProgress: () => { throw mistake } })).rejects.toBe(mistake)
+      await expect(session.inspect({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+      expect(await codeOf(session.inspect({ position: -1 }))).toBe('invalid-argument')
+      expect((await session.send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
+      const looks = [session.score({ begin: 1 }), session.inspect()].map(codeOf)
+      await session.dispose()
+      expect(await Promise.all([...looks, codeOf(session.context())])).toEqual(['disposed', 'disposed', 'disposed'])
+    })
+
+    test('and into what a token costs', async () => {
+      const { contextTokens, steps } = await gemma.profile({ contextTokens: 30, repeats: 1 })
+      expect(contextTokens).toBe(30)
+      expect(steps.filter(({ op }) => op === 'attention')).toHaveLength(gemma.config.text.numHiddenLayers)
+      const enough = new AbortController()
+      const profiling = gemma.profile({ signal: enough.signal })
+      const reason = new Error('seen enough')
+      enough.abort(reason)
+      await expect(profiling).rejects.toBe(reason)
+      expect(await codeOf(gemma.profile({ repeats: 0.5 }))).toBe('invalid-argument')
+    })
+  })
+
+  test('says what its files hold', () => {
+    const ofLayers = [...gemma.tensors.keys()].filter((name) => name.startsWith('layers.'))
+    expect(ofLayers).toHaveLength(13 * gemma.config.text.numHiddenLayers) // 7 matrices and 6 norms each
+    expect(gemma.tensors.get('embed_tokens.weight')).toEqual({ name: 'embed_tokens.weight', type: 'q8_0', shape: [1024, 128], byteLength: ((1024 * 128) / 32) * 34 })
   })
 
   test('goes on after recover(), also where nothing was lost', async () => {

@@ -1,13 +1,20 @@
 import { GemmaError } from '../errors.ts'
 import type { GemmaConfig } from '../graph/config.ts'
 import type { ImageInput } from '../image/image-input.ts'
+import { createTaskQueue } from '../task-queue.ts'
 import { type ChatMessage, type ChatTemplate, type ImagePart, renderContinuation } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { checkImageTokens, generate, resolveOptions } from './generate.ts'
+import { contextView } from './context-view.ts'
+import { dropOldest, type Exchange, idsOf, lengthOf, shownPictures, splitExchanges } from './exchange.ts'
+import { checkImageTokens, generate, resolveOptions, unbegun } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import type { EncodedImage } from './image-encoder.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
+import { inspectToken } from './inspect-token.ts'
+import type { LookArgs } from './look.ts'
 import { type PromptEncoder, rowsOf } from './prompt-encoder.ts'
+import { scoreTokens } from './score.ts'
+import { anyOf, checkSignal } from './signals.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session, UserContent } from './types.ts'
 
@@ -24,14 +31,13 @@ export interface SessionContext {
   readonly prompts: PromptEncoder
   readonly config: GemmaConfig
   readonly contextLength: number
+  /** What a picture's soft tokens are called outside. */
+  readonly softTokenId: number
   readonly endIds: ReadonlySet<number>
   readonly defaults: GenerateOptions
   /** Sessions that end when the model does. */
   readonly open: Set<Session>
 }
-
-/** One question with its answer and what closes it, as ids (of images: keys) that never change again. */
-type Exchange = readonly number[]
 
 interface Past {
   readonly messages: readonly ChatMessage[]
@@ -42,7 +48,7 @@ interface Past {
 
 interface Prompt {
   readonly past: readonly Exchange[]
-  readonly prompt: Exchange
+  readonly prompt: Exchange // without an answer
   readonly images: ReadonlyMap<ImageKey, EncodedImage>
 }
 
@@ -56,20 +62,23 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   /** Filled at the first answer, and anew after a recovery. */
   let opened: { readonly model: TextModel; readonly cache: Promise<KvCache> } | undefined
   let running: GenerationStream | undefined
-  let disposed = false
+  /** Answers and looks, one after the other: they share the cache. */
+  const inTurn = createTaskQueue()
+  /** Aborted when the session is disposed of. */
+  const end = new AbortController()
 
   const checkOpen = (): void => {
-    if (disposed) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
+    if (end.signal.aborted) throw end.signal.reason
   }
-  const openCache = async (): Promise<NonNullable<typeof opened>> => {
+  const openCache = async (): Promise<{ readonly model: TextModel; readonly cache: KvCache }> => {
     const model = await context.model()
-    if (opened?.model === model) return opened
+    if (opened?.model === model) return { model, cache: await opened.cache }
     const cache = context.takeCache(model)
     cache.catch(() => {
       opened = undefined // the next send may find more memory
     })
     opened = { model, cache }
-    return opened
+    return { model, cache: await cache }
   }
   /** The exchanges before a new question, and its ids. What closes the last answer belongs to the exchange before. */
   const promptAfter = async (user: ChatMessage, resolved: GenerateOptions): Promise<Prompt> => {
@@ -80,12 +89,16 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     checkImageTokens(parts.length * (context.config.vision?.mmTokensPerImage ?? 0), contextLength, resolved)
     if (last === undefined) {
       const encoded = await prompts.encode(template.render(unread, { addGenerationPrompt: true }), parts, signal)
-      const turns = splitExchanges(encoded.ids, tokenizer.controls.startOfTurn)
+      const turns = splitExchanges(encoded.ids, tokenizer.controls.startOfTurn, shownPictures(encoded.views, 0))
       return { past: turns.slice(0, -1), prompt: turns[turns.length - 1], images: encoded.images }
     }
-    const { ids, images: added } = await prompts.encode(renderContinuation(template, messages, unread), parts, signal)
+    const { ids, images: added, views } = await prompts.encode(renderContinuation(template, messages, unread), parts, signal)
     const turn = Math.max(0, ids.indexOf(tokenizer.controls.startOfTurn))
-    return { past: [...exchanges.slice(0, -1), [...last, ...ids.slice(0, turn)]], prompt: ids.slice(turn), images: new Map([...images, ...added]) }
+    return {
+      past: [...exchanges.slice(0, -1), { ...last, ids: [...last.ids, ...ids.slice(0, turn)] }],
+      prompt: { ids: ids.slice(turn), answerBegin: ids.length - turn, pictures: shownPictures(views, imageParts(messages).length) },
+      images: new Map([...images, ...added]),
+    }
   }
 
   const answerTo = async (user: ChatMessage, sendOptions: GenerateOptions, emit: Parameters<typeof generate>[0]['emit'], stopped: AbortSignal): Promise<GenerationResult> => {
@@ -95,31 +108,55 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     const { past: before, prompt, images: shown } = await promptAfter(user, resolved)
     const imageMs = shown.size > images.size || imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
-    const { model, cache } = await openCache()
-    const result = await generate({
-      model,
-      tokenizer,
-      cache: await cache,
-      prompt: [...kept.flat(), ...prompt],
-      imageRows: (key, each) => rowsOf(shown, key, each),
-      imageMs,
-      options: resolved,
-      endIds: context.endIds,
-      emit,
-      stopped,
-      makeRoom(ids) {
-        const current = ids.slice(kept.reduce((sum, exchange) => sum + exchange.length, 0))
-        const shorter = dropOldest(kept, current.length, contextLength, messages[0]?.role === 'system')
-        if (shorter === undefined) return undefined
-        kept = shorter
-        return [...kept.flat(), ...current]
-      },
+    const answer = async (): Promise<GenerationResult> => {
+      const { model, cache } = await openCache()
+      return await generate({
+        model,
+        tokenizer,
+        cache,
+        prompt: idsOf([...kept, prompt]),
+        imageRows: (key, each) => rowsOf(shown, key, each),
+        imageMs,
+        options: resolved,
+        endIds: context.endIds,
+        emit,
+        stopped,
+        makeRoom(ids) {
+          const current = ids.slice(lengthOf(kept))
+          const shorter = dropOldest(kept, current.length, contextLength, messages[0]?.role === 'system')
+          if (shorter === undefined) return undefined
+          kept = shorter
+          return [...idsOf(kept), ...current]
+        },
+      })
+    }
+    const result = await inTurn(answer, anyOf(stopped, resolved.signal)).catch((error: unknown) => {
+      if (error !== stopped.reason) throw error
+      return unbegun(lengthOf([...kept, prompt]), resolved)
     })
     messages = [...messages, user, { role: 'assistant', content: result.text }]
-    exchanges = [...kept, [...prompt, ...spokenIds(tokenizer, result, context.endIds)]]
-    const keys = new Set(exchanges.flat().filter(isImageKey))
+    exchanges = [...kept, { ...prompt, ids: [...prompt.ids, ...spokenIds(tokenizer, result, context.endIds)] }]
+    const keys = new Set(idsOf(exchanges).filter(isImageKey))
     images = new Map([...shown].filter(([key]) => keys.has(key)))
     return result
+  }
+
+  /** What was said, as it stands before the next question. */
+  const said = async (signal: AbortSignal): Promise<Pick<Prompt, 'past' | 'images'>> => {
+    if (exchanges.length > 0) return { past: exchanges, images }
+    return await promptAfter({ role: 'user', content: '?' }, { signal })
+  }
+  /** Between answers, and until the session is disposed of. */
+  const look = async <T>(signal: AbortSignal | undefined, see: (args: LookArgs) => Promise<T>): Promise<T> => {
+    checkOpen()
+    checkSignal(signal)
+    signal?.throwIfAborted()
+    await running?.result.catch(() => {})
+    const halt = anyOf(end.signal, signal)
+    return await inTurn(async () => {
+      const { past: seen, images: shown } = await said(halt)
+      return await see({ config: context.config.text, tokenizer, exchanges: seen, endIds: context.endIds, open: openCache, imageRows: (key, each) => rowsOf(shown, key, each), signal: halt })
+    }, halt)
   }
 
   const session: Session = {
@@ -127,7 +164,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       return messages
     },
     get contextUsage() {
-      return { used: exchanges.reduce((sum, exchange) => sum + exchange.length, 0), total: contextLength }
+      return { used: lengthOf(exchanges), total: contextLength }
     },
     send(content, sendOptions = {}) {
       checkOpen()
@@ -149,11 +186,19 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
       checkOpen()
       return createChatSession(context, options, { messages, exchanges, images })
     },
+    context: () =>
+      look(undefined, async ({ exchanges: seen }) => {
+        const model = await context.model()
+        return contextView({ model, tokenizer, exchanges: seen, softTokenId: context.softTokenId, cache: opened?.model === model ? await opened.cache : undefined })
+      }),
+    score: (scoreOptions = {}) => look(scoreOptions.signal, (args) => scoreTokens(args, scoreOptions)),
+    inspect: (inspectOptions = {}) => look(inspectOptions.signal, (args) => inspectToken(args, inspectOptions)),
     async dispose() {
-      disposed = true
+      end.abort(new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().'))
       context.open.delete(session)
       running?.stop()
       await running?.result.catch(() => {})
+      await inTurn(() => {}) // what looked has ended
       const mine = opened
       opened = undefined
       const cache = await mine?.cache.catch(() => undefined)
@@ -211,25 +256,6 @@ export function userContent(content: UserContent): ChatMessage['content'] {
 function isImageInput(part: UserContent[number]): part is ImageInput {
   if (typeof part !== 'object' || part === null) return false
   return part instanceof Blob || part instanceof Uint8Array || part instanceof ArrayBuffer || (!('type' in part) && 'data' in part)
-}
-
-/** Cuts a whole conversation before each question: turns alternate, the user's come first. */
-function splitExchanges(ids: readonly number[], startOfTurn: number): Exchange[] {
-  const starts = ids.flatMap((id, i) => (id === startOfTurn ? [i] : [])).filter((_, turn) => turn % 2 === 0)
-  const cuts = [0, ...starts.slice(1), ids.length]
-  return cuts.slice(1).map((end, i) => ids.slice(cuts[i], end))
-}
-
-/**
- * The exchanges without the oldest, until a quarter of the context is free; the first one stays if it carries the system text,
- * and `<bos>` (the first id) always does. Undefined if nothing can go.
- */
-function dropOldest(exchanges: readonly Exchange[], currentLength: number, contextLength: number, keepFirst: boolean): Exchange[] | undefined {
-  const head = keepFirst ? exchanges.slice(0, 1) : exchanges.slice(0, 1).map((first) => first.slice(0, 1))
-  let rest = exchanges.slice(1)
-  const used = (): number => [...head, ...rest].reduce((sum, exchange) => sum + exchange.length, currentLength)
-  while (rest.length > 0 && used() > contextLength * 0.75) rest = rest.slice(1)
-  return used() < contextLength ? [...head, ...rest] : undefined
 }
 
 /** The ids that stand for the answer's text: without an end token; encoded anew where a stop string cut the text, perhaps within a token. */

@@ -13,7 +13,9 @@ import { createGenerationStream } from './generation-stream.ts'
 import { createImageEncoder } from './image-encoder.ts'
 import { cutBetweenImages, isImageKey } from './image-keys.ts'
 import { type OnDevice, openBackend, putOnDevice, visionOf } from './on-device.ts'
+import { profileModel } from './profile.ts'
 import { createPromptEncoder, type EncodedPrompt, rowsOf } from './prompt-encoder.ts'
+import { anyOf, checkSignal } from './signals.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, MemoryEstimate, Session } from './types.ts'
 
@@ -144,7 +146,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
   /** A recovery failed. */
   let isLost = false
   const checkOpen = (): void => {
-    if (disposed !== undefined) throw new GemmaError('disposed', 'This model was disposed of. Load it again with Gemma.load().')
+    if (end.signal.aborted) throw end.signal.reason
   }
   const textModel = async (): Promise<TextModel> => {
     await recovering?.catch(() => {})
@@ -173,6 +175,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     prompts,
     config,
     contextLength,
+    softTokenId,
     endIds,
     defaults,
     open,
@@ -193,10 +196,14 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     return prompts.encode({ text, protect: writtenText(text, text.length - prompt.length, pictures.length > 0) }, pictures, signal)
   }
   const running = new Set<GenerationStream>()
+  /** Aborted when the model is disposed of. */
+  const end = new AbortController()
+  const profiling = new Set<Promise<unknown>>()
 
   const gemma: Gemma = {
     name: checkpoint.name,
     config: checkpoint.config,
+    tensors: checkpoint.tensors,
     contextLength,
     get device() {
       const { name, device: description, numerics } = device.backend
@@ -246,6 +253,15 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
       const { ids } = await prompts.encode(template.render(input, { addGenerationPrompt: true }), imageParts(input))
       return ids.length
     },
+    async profile(options = {}) {
+      checkOpen()
+      checkSignal(options.signal)
+      const signal = anyOf(end.signal, options.signal)
+      const measured = textModel().then((model) => profileModel(model, checkpoint, { ...options, signal }))
+      const ended: Promise<unknown> = measured.catch(() => {}).then(() => profiling.delete(ended))
+      profiling.add(ended)
+      return await measured
+    },
     recover(options = {}) {
       checkOpen()
       recovering ??= (async () => {
@@ -273,10 +289,11 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
       return recovering
     },
     dispose() {
+      end.abort(new GemmaError('disposed', 'This model was disposed of. Load it again with Gemma.load().'))
       disposed ??= (async () => {
         for (const stream of running) stream.stop()
         await Promise.all([...open].map((session) => session.dispose()))
-        await Promise.allSettled([...running].map((stream) => stream.result))
+        await Promise.allSettled([...[...running].map((stream) => stream.result), ...profiling])
         await recovering?.catch(() => {})
         idle?.cache.dispose()
         encoder?.forget()

@@ -3,9 +3,11 @@ import type { SamplingOptions } from '../sampling/options.ts'
 import { validateSampling } from '../sampling/options.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
+import { namedLogprobs } from './logits-reader.ts'
 import { prefill, reusablePrefix, rollBack } from './prefill.ts'
 import { createRunAhead } from './run-ahead.ts'
 import { createSampler } from './sampler.ts'
+import { anyOf, checkSignal } from './signals.ts'
 import { createStopFilter } from './stop-strings.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { GeneratedToken, GenerateOptions, GenerationResult, StreamPart } from './types.ts'
@@ -37,7 +39,7 @@ export interface GenerateArgs {
 export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const { model, tokenizer, cache, options, endIds, emit, stopped } = args
   const { signal } = options
-  const halt = AbortSignal.any(signal === undefined ? [stopped] : [signal, stopped])
+  const halt = anyOf(stopped, signal)
   const start = performance.now()
   const contextLength = model.kv.contextLength
   const maxTokens = options.maxTokens ?? Infinity
@@ -52,7 +54,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const say = (piece: string): void => {
     if (piece === '') return
     text += piece
-    emit({ type: 'text', text: piece })
+    emit({ type: 'text', text: piece, tokens: answer.length })
   }
 
   let imageMs = args.imageMs
@@ -99,8 +101,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
       () => sampler.pick(),
     )
     if (choice.logprobs !== undefined) {
-      const named = (entry: { readonly id: number; readonly logprob: number }): { id: number; text: string; logprob: number } => ({ ...entry, text: tokenizer.decode([entry.id]) })
-      const token: GeneratedToken = { ...named(choice.logprobs.chosen), alternatives: choice.logprobs.alternatives.map(named) }
+      const token = namedLogprobs(tokenizer, choice.logprobs)
       logprobs.push(token)
       emit({ type: 'token', token })
     }
@@ -184,6 +185,12 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   }
 }
 
+/** An answer that was stopped before its turn came. */
+export function unbegun(promptTokens: number, { logprobs }: GenerateOptions): GenerationResult {
+  const timings = { imageMs: 0, prefillMs: 0, decodeMs: 0, timeToFirstTokenMs: 0, prefillTokensPerSecond: 0, decodeTokensPerSecond: 0 }
+  return { text: '', ids: [], finishReason: 'stopped', usage: { promptTokens, cachedTokens: 0, generatedTokens: 0 }, timings, ...(logprobs !== undefined && { logprobs: [] }) }
+}
+
 /** The prompt as ids, shortened if the policy allows it. */
 function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[] {
   const { contextLength } = model.kv
@@ -230,9 +237,7 @@ export function resolveOptions(...layers: readonly (GenerateOptions | undefined)
   if (options.stop !== undefined && typeof options.stop !== 'string' && !Array.isArray(options.stop)) {
     throw new GemmaError('invalid-argument', `stop is ${String(options.stop)}. Give a string or an array of strings.`)
   }
-  if (options.signal !== undefined && !(options.signal instanceof AbortSignal)) {
-    throw new GemmaError('invalid-argument', 'signal is no AbortSignal. Give the signal of an AbortController.')
-  }
+  checkSignal(options.signal)
   if (options.whenFull !== undefined && options.whenFull !== 'error' && options.whenFull !== 'slide') {
     throw new GemmaError('invalid-argument', `whenFull is ${JSON.stringify(options.whenFull)}. Give 'error' or 'slide'.`)
   }

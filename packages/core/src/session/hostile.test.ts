@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Backend, BackendFactory } from '../backend.ts'
-import { GemmaError } from '../errors.ts'
 import { reference } from '../reference/index.ts'
 import { failure } from '../testing/failure.ts'
 import { writeGguf } from '../testing/gguf-writer.ts'
 import { tinyGgufWith } from '../testing/tiny-gguf.ts'
 import { openModel } from '../weights/open-model.ts'
+import { countingBackend } from './counting-backend.testing.ts'
 import { Gemma } from './gemma.ts'
 import { trace } from './trace.ts'
 
@@ -78,42 +77,6 @@ test('a table smaller than the tokenizer: an error where a prompt has such an id
   const { ids } = await small.generate('ab', { maxTokens: 20, temperature: 100, seed: 1 }).result
   expect(Math.max(...ids)).toBeLessThan(100)
 })
-
-interface CompileState {
-  /** So many decode plans are refused from now on. */
-  failures: number
-  /** What compile waits for. */
-  gate: Promise<unknown> | undefined
-}
-
-/** The reference with each memory counted, and compile failing or waiting on demand. */
-function countingBackend(): { readonly factory: BackendFactory; readonly live: Set<object>; readonly state: CompileState } {
-  const live = new Set<object>()
-  const state: CompileState = { failures: 0, gate: undefined }
-  const wrap = (backend: Backend): Backend => ({
-    ...backend,
-    async allocate(buffers, options) {
-      const memory = await backend.allocate(buffers, options)
-      live.add(memory)
-      return {
-        ...memory,
-        dispose() {
-          live.delete(memory)
-          memory.dispose()
-        },
-      }
-    },
-    async compile(plan, memories, signal) {
-      await state.gate
-      if (state.failures > 0 && plan.name === 'decode') {
-        state.failures--
-        throw new GemmaError('out-of-memory', 'No room for another plan. Close some.')
-      }
-      return backend.compile(plan, memories, signal)
-    },
-  })
-  return { factory: { name: 'counting', open: async (options) => wrap(await reference().open(options)) }, live, state }
-}
 
 describe('nothing stays allocated', () => {
   test('by completions side by side, and after dispose', async () => {

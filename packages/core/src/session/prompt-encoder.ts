@@ -10,6 +10,8 @@ import type { EncodeOptions } from './vision-model.ts'
 export interface EncodedPrompt {
   readonly ids: readonly number[]
   readonly images: ReadonlyMap<ImageKey, EncodedImage>
+  /** Of each picture, in order: the whole, then its crops. */
+  readonly views: readonly number[]
 }
 
 /** Texts and pictures to ids: what every way into the model goes through. */
@@ -40,18 +42,19 @@ export function createPromptEncoder({ tokenizer, images }: PromptEncoderOptions)
     return pictures
   }
   const byKey = (pictures: readonly EncodedImage[][]): ReadonlyMap<ImageKey, EncodedImage> => new Map(pictures.flat().map((image) => [image.key, image]))
+  const viewsOf = (pictures: readonly EncodedImage[][]): readonly number[] => pictures.map(({ length }) => length)
 
   return {
     async encode(rendered, parts, signal) {
-      if (images === undefined && parts.length === 0) return { ids: tokenizer.encode(rendered.text, { protect: rendered.protect }), images: new Map() }
+      if (images === undefined && parts.length === 0) return { ids: tokenizer.encode(rendered.text, { protect: rendered.protect }), images: new Map(), views: [] }
       const pictures = await open(parts, signal)
       const keys = pictures.map(([whole, ...crops]): PictureIds => [whole.key, ...crops.map(({ key }) => key)])
-      return { ids: encodeWithImages(tokenizer, rendered, keys, { style: images?.style ?? 'hf', tokensPerImage: images?.tokensPerImage ?? 0 }), images: byKey(pictures) }
+      return { ids: encodeWithImages(tokenizer, rendered, keys, { style: images?.style ?? 'hf', tokensPerImage: images?.tokensPerImage ?? 0 }), images: byKey(pictures), views: viewsOf(pictures) }
     },
     async place(ids, parts, signal) {
       const pictures = await open(parts, signal)
-      if (images === undefined) return { ids, images: new Map() }
-      return { ids: placeImages(ids, pictures.flat().map(({ key }) => key), images.softTokenId, images.tokensPerImage), images: byKey(pictures) }
+      if (images === undefined) return { ids, images: new Map(), views: [] }
+      return { ids: placeImages(ids, pictures.flat().map(({ key }) => key), images.softTokenId, images.tokensPerImage), images: byKey(pictures), views: viewsOf(pictures) }
     },
   }
 }

@@ -103,6 +103,20 @@ test('a lost device: the answer fails, and after recover() the conversation goes
   expect((await gemma.generate('Tell me', { maxTokens: 3 }).result).ids.length).toBe(3)
 })
 
+test('a device that is lost while somebody looks: told there, and looked again after recover()', async () => {
+  const device = fragile()
+  await using gemma = await Gemma.load(demo, { backend: device.factory, numerics: 'exact' })
+  await using session = gemma.chat()
+  await session.send([picture, 'Describe the image.']).result
+  const expected = [await session.score({ begin: 1 }), await session.inspect()]
+  const looking = session.score({ begin: 1, onProgress: ({ done }) => done === 3 && device.lose() })
+  expect((await failure(looking)).code).toBe('device-lost')
+  for (const look of [session.inspect(), gemma.profile()]) expect((await failure(look)).code).toBe('device-lost')
+  await gemma.recover()
+  for (const { begin, end } of (await session.context()).layers) expect([begin, end]).toEqual([0, 0])
+  expect([await session.score({ begin: 1 }), await session.inspect()]).toEqual(expected)
+})
+
 test('a recovery that fails says so, and may be tried again', async () => {
   const device = fragile()
   const gemma = await Gemma.load(demo, { backend: device.factory, numerics: 'exact' })

@@ -1,11 +1,12 @@
 import { GemmaError } from '../errors.ts'
 import { type Candidates, candidatesOf } from '../sampling/candidates.ts'
-import { type Logprobs, logprobsOf } from '../sampling/logprobs.ts'
+import type { Logprobs } from '../sampling/logprobs.ts'
 import type { SamplingOptions } from '../sampling/options.ts'
 import { type Adjustments, adjustmentsOf, applyAdjustments, createTokenCounts } from '../sampling/penalties.ts'
 import { randomSeed, randomUnit } from '../sampling/random.ts'
 import { sample } from '../sampling/sample.ts'
 import { isImageKey } from './image-keys.ts'
+import { readLogprobs } from './logits-reader.ts'
 import { type DeviceChoice, fitsDevice, type TextModel } from './text-model.ts'
 
 export interface Choice {
@@ -41,14 +42,6 @@ export function createSampler(model: TextModel, options: SamplingOptions, prompt
     const logits = await model.readLogits()
     return candidatesOf(adjustments === undefined ? logits : applyAdjustments(logits, adjustments), model.mask)
   }
-  /** The model's own distribution: before penalties and bias. */
-  const report = async (id: number, candidates: Candidates): Promise<Pick<Choice, 'logprobs'>> => {
-    if (logprobs === undefined) return {}
-    let found = adjustments === undefined ? logprobsOf(candidates, id, logprobs) : 'incomplete'
-    if (found === 'incomplete') found = logprobsOf(candidatesOf(await model.readLogits(), model.mask), id, logprobs)
-    if (found === 'incomplete') throw new GemmaError('internal', 'All logits do not give a log-probability. Please report this.')
-    return { logprobs: found }
-  }
   const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, temperature = 1, topK = 0, topP = 1, minP = 0 } = options
   const isIndependent = repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && logprobs === undefined
   const constant = isIndependent ? adjustmentsOf(options, counts, vocabSize) : undefined
@@ -76,7 +69,8 @@ export function createSampler(model: TextModel, options: SamplingOptions, prompt
       }
       if (choice === 'incomplete') throw new GemmaError('internal', 'All logits do not decide the next token. Please report this.')
       counts.addGenerated(choice.id)
-      return { id: choice.id, ...(await report(choice.id, candidates)) }
+      if (logprobs === undefined) return { id: choice.id }
+      return { id: choice.id, logprobs: await readLogprobs(model, adjustments === undefined ? candidates : undefined, choice.id, logprobs) }
     },
   }
 }

@@ -2,14 +2,15 @@ import type { Backend, BufferDecl, Executable, Memory, Plan, RowLimits, WeightTy
 import { GemmaError } from '../errors.ts'
 import type { TextConfig } from '../graph/config.ts'
 import { type KvLayout, kvLayout } from '../graph/kv-layout.ts'
-import { fillRanges } from '../graph/ranges.ts'
-import { fillRope } from '../graph/rope.ts'
-import { MAX_ADJUSTMENTS, TOP_K, textBuffers, textPlan } from '../graph/text-plan.ts'
-import { type Candidates, candidatesOfStep } from '../sampling/candidates.ts'
+import { sectionPerStep, slicePlan } from '../graph/plan-builder.ts'
+import { MAX_ADJUSTMENTS, textBuffers, textPlan } from '../graph/text-plan.ts'
 import type { Adjustments } from '../sampling/penalties.ts'
 import { createTaskQueue, type TaskQueue } from '../task-queue.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
-import { type ImageRows, imageSpans, isImageKey, type KeyedSpan } from './image-keys.ts'
+import { type ImageRows, imageSpans } from './image-keys.ts'
+import { createLogitsReader, type LogitsReader } from './logits-reader.ts'
+import { openProbe, type Probe } from './probe.ts'
+import { createTextInputs } from './text-inputs.ts'
 import type { LoadProgress } from './types.ts'
 import { tensorOf, writeWeights } from './write-weights.ts'
 
@@ -55,7 +56,7 @@ export interface ForwardArgs {
 }
 
 /** The text model on a device: weights and workspace once, any number of caches. */
-export interface TextModel {
+export interface TextModel extends LogitsReader {
   readonly config: TextConfig
   readonly kv: KvLayout
   readonly workspace: Memory
@@ -71,12 +72,11 @@ export interface TextModel {
   readonly runsAhead: number
   /** After a forward with `choose`: the id, or −1 where the device left it to the host. */
   readChosen(): Promise<number>
-  /** The best candidates of taken row `row`, after a forward that took it. */
-  readCandidates(row?: number): Promise<Candidates>
-  /** All logits [vocabSize] of taken row `row`, unadjusted. */
-  readLogits(row?: number): Promise<Float32Array>
-  /** Bit set: may be sampled. u32 [⌈vocabSize/32⌉] */
-  readonly mask: Uint32Array
+  /**
+   * A token beside all answers: `inspect`, whose attention tells what it looked at, or `steps`, one section each.
+   * @param kv of the cache that the token is added to. Default: keys and values of its own, which hold anything
+   */
+  openProbe(kind: 'inspect' | 'steps', kv?: Memory): Promise<Probe>
   dispose(): Promise<void>
 }
 
@@ -97,8 +97,8 @@ export interface TextPlans {
   readonly limits: RowLimits
   readonly prefill: Plan
   readonly decode: Plan
-  /** The prefill plan takes image rows. */
-  readonly images: boolean
+  /** A token, and what it looks at. */
+  readonly inspect: Plan
 }
 
 /** @throws GemmaError `invalid-model` where the checkpoint lacks a tensor */
@@ -110,14 +110,16 @@ export function textPlans(checkpoint: Checkpoint, { kvType, runsAhead }: Pick<Ba
   const images = checkpoint.config.vision !== undefined
   const shared = { kv, kvType, weightType, samples: runsAhead > 1 }
   const prefill = textPlan(config, { ...shared, name: 'prefill', limits, images })
-  const decode = textPlan(config, { ...shared, name: 'decode', limits: { rows: 1, taken: 1 } })
-  return { kv, limits, prefill, decode, images }
+  const one = { rows: 1, taken: 1 }
+  const decode = textPlan(config, { ...shared, name: 'decode', limits: one })
+  const inspect = textPlan(config, { ...shared, name: 'inspect', limits: one, samples: false, inspects: true })
+  return { kv, limits, prefill, decode, inspect }
 }
 
 export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, options: TextModelOptions): Promise<TextModel> {
   const { signal } = options
   const config = checkpoint.config.text
-  const { kv, limits, prefill: plan, decode: decodePlan, images } = textPlans(checkpoint, backend, options)
+  const { kv, limits, prefill: plan, decode: decodePlan, inspect: inspectPlan } = textPlans(checkpoint, backend, options)
   backend.estimate(plan.buffers, { limits }) // weights, workspace and one session: refused before gigabytes have been read
 
   const byRole = (...roles: BufferDecl['role'][]): BufferDecl[] => plan.buffers.filter((buffer) => roles.includes(buffer.role))
@@ -133,7 +135,7 @@ export async function loadTextModel(checkpoint: Checkpoint, backend: Backend, op
     await writeWeights(checkpoint, byRole('weight'), weights, options)
     const mask = allowedIds(config.vocabSize, options.allows ?? (() => true))
     await workspace.write(textBuffers.mask, mask)
-    return createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask, images })
+    return createTextModel({ backend, config, kv, plan, decodePlan, inspectPlan, weights, workspace, mask })
   } catch (error) {
     for (const memory of allocated) memory.dispose()
     throw error
@@ -152,15 +154,13 @@ interface Parts {
   readonly kv: KvLayout
   readonly plan: Plan
   readonly decodePlan: Plan
+  readonly inspectPlan: Plan
   readonly weights: Memory
   readonly workspace: Memory
   readonly mask: Uint32Array
-  /** The prefill plan takes image rows. */
-  readonly images: boolean
 }
 
-function createTextModel({ backend, config, kv, plan, decodePlan, weights, workspace, mask, images }: Parts): TextModel {
-  const { headDim, hiddenSize, slidingWindow, vocabSize } = config
+function createTextModel({ backend, config, kv, plan, decodePlan, inspectPlan, weights, workspace, mask }: Parts): TextModel {
   const enqueue = createTaskQueue()
   let failure: GemmaError | undefined
   void backend.lost.then((error) => {
@@ -170,59 +170,15 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
   const [layerSections, headSections] = [sectionNamed('norm'), sectionNamed('topK') + 1]
   let lastForward: KvCache | undefined
 
-  // Host copies of the inputs, [chunk] or [chunk, headDim].
-  const chunk = plan.limits.rows
-  const ids = new Int32Array(chunk)
-  const ranges = { beginLocal: new Int32Array(chunk), beginGlobal: new Int32Array(chunk), end: new Int32Array(chunk) }
-  const rope = { local: new Float32Array(chunk * headDim), global: new Float32Array(chunk * headDim) }
-
-  const writeInputs = async (position: number, args: ForwardArgs, spans: readonly KeyedSpan[]): Promise<void> => {
-    const rows = args.ids.length
-    const isUnread = Number.isNaN(args.ids[0])
-    if (!isUnread) ids.set(args.ids.map((id) => (isImageKey(id) ? 0 : id)))
-    fillRanges({ position, rows, slidingWindow, images: spans }, ranges)
-    const writes = [
-      ...(isUnread ? [] : [workspace.write(textBuffers.ids, ids.subarray(0, rows))]),
-      workspace.write(textBuffers.end, ranges.end.subarray(0, rows)),
-      workspace.write(textBuffers.takeIndex, Int32Array.from(args.take)),
-    ]
-    for (const type of new Set(config.layerTypes)) {
-      fillRope(config, type, position, rows, rope[type])
-      writes.push(workspace.write(textBuffers.rope[type], rope[type].subarray(0, rows * headDim)))
-      const begin = type === 'local' ? ranges.beginLocal : ranges.beginGlobal
-      writes.push(workspace.write(textBuffers.begin[type], begin.subarray(0, rows)))
-    }
-    if (args.adjustments !== undefined) {
-      writes.push(workspace.write(textBuffers.adjustIds, args.adjustments.ids), workspace.write(textBuffers.adjust, args.adjustments.values))
-    }
-    if (args.choose !== undefined) {
-      writes.push(workspace.write(textBuffers.settings, args.choose.settings), workspace.write(textBuffers.u, Float32Array.of(args.choose.u)))
-    }
-    if (images) writes.push(...writeImages(position, rows, spans, args.imageRows))
-    await Promise.all(writes)
-  }
-
-  /** Image rows in the order of the images, and which one takes the place of each row. */
-  const writeImages = (position: number, rows: number, spans: readonly KeyedSpan[], imageRows?: ImageRows): Promise<void>[] => {
-    const index = new Int32Array(rows).fill(-1)
-    let placed = 0
-    const writes = spans.map(({ key, begin, end }) => {
-      const found = imageRows?.get(key)
-      if (found?.length !== (end - begin) * hiddenSize) throw new GemmaError('internal', 'An image in the prompt is cut, or its features are not there. Please report this.')
-      const first = placed
-      for (let at = begin; at < end; at++) index[at - position] = placed++
-      return workspace.write(textBuffers.imageRows, found, first)
-    })
-    return [...writes, workspace.write(textBuffers.imageIndex, index)]
-  }
+  const inputs = createTextInputs(config, plan, workspace)
 
   return {
     config,
     kv,
     plan,
     workspace,
-    mask,
-    runsAhead: Math.min(backend.runsAhead, chunk + 1), // the rings can go back over as many wasted tokens
+    ...createLogitsReader(workspace, config.vocabSize, mask),
+    runsAhead: Math.min(backend.runsAhead, plan.limits.rows + 1), // the rings can go back over as many wasted tokens
     get lastForward() {
       return lastForward
     },
@@ -252,12 +208,10 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
     async forward(cache, args) {
       const position = cache.ids.length
       const rows = args.ids.length
-      if (position + rows > kv.contextLength) {
-        throw new GemmaError('context-overflow', `${position + rows} tokens do not fit into a context of ${kv.contextLength}. Load the model with a larger contextLength, or shorten the prompt.`)
-      }
+      checkRoom(kv, position + rows)
       const spans = imageSpans(args.ids, position)
       lastForward = cache
-      await writeInputs(position, args, spans)
+      await inputs.write(position, args, spans)
       const end = args.take.length === 0 ? layerSections : args.choose === undefined ? headSections : plan.sections.length
       const executable = rows === 1 && args.take.length <= 1 && spans.length === 0 ? cache.decode : cache.prefill
       const run = (begin: number, stop: number): Promise<void> =>
@@ -280,25 +234,14 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
       }
       cache.ids.push(...args.ids)
     },
-    async readCandidates(row = 0) {
-      const count = Math.min(TOP_K, vocabSize)
-      const found = { ids: new Int32Array(count), logits: new Float32Array(count), logSumExp: new Float32Array(1) }
-      await Promise.all([
-        workspace.read(textBuffers.topIds, found.ids, row),
-        workspace.read(textBuffers.topLogits, found.logits, row),
-        workspace.read(textBuffers.logSumExp, found.logSumExp, row),
-      ])
-      return candidatesOfStep(found.ids, found.logits, found.logSumExp[0], vocabSize)
-    },
     async readChosen() {
       const chosen = new Int32Array(1)
       await workspace.read(textBuffers.chosen, chosen)
       return chosen[0]
     },
-    async readLogits(row = 0) {
-      const logits = new Float32Array(vocabSize)
-      await workspace.read(textBuffers.logits, logits, row)
-      return logits
+    openProbe(kind, cache) {
+      const probed = kind === 'inspect' ? inspectPlan : sectionPerStep(slicePlan(decodePlan, 0, headSections))
+      return openProbe({ backend, config, plan: probed, weights, workspace, mask, ...(cache && { kv: cache }) })
     },
     async dispose() {
       await enqueue(() => {})
@@ -307,6 +250,12 @@ function createTextModel({ backend, config, kv, plan, decodePlan, weights, works
       await backend.dispose()
     },
   }
+}
+
+/** @throws GemmaError `context-overflow` */
+export function checkRoom({ contextLength }: KvLayout, tokens: number): void {
+  if (tokens <= contextLength) return
+  throw new GemmaError('context-overflow', `${tokens} tokens do not fit into a context of ${contextLength}. Load the model with a larger contextLength, or shorten the prompt.`)
 }
 
 /** More ids than the device takes: the host adjusts all logits itself. */

@@ -6,7 +6,9 @@ import type { ImageInput } from '../image/image-input.ts'
 import type { SamplingOptions } from '../sampling/options.ts'
 import type { ChatMessage, ContentPart, ImagePart } from '../tokenizer/chat-template.ts'
 import type { ImagePromptStyle } from '../tokenizer/image-prompt.ts'
+import type { Checkpoint } from '../weights/checkpoint.ts'
 import type { MmprojInput } from '../weights/open-model.ts'
+import type { ContextView, Inspection, InspectOptions, ModelProfile, ProfileOptions, ScoreOptions, TokenScore } from './inspection-types.ts'
 
 export interface LoadProgress {
   /**
@@ -82,7 +84,8 @@ export type StreamPart =
   | { readonly type: 'image'; readonly phase: 'load' | 'encode'; readonly index: number; readonly done: number; readonly total: number }
   /** Prompt tokens computed so far, those found in the cache included. */
   | { readonly type: 'prefill'; readonly done: number; readonly total: number }
-  | { readonly type: 'text'; readonly text: string }
+  /** `tokens`: generated so far, those whose text is still held back included. A text may be of several. Absent where an engine does not count them. */
+  | { readonly type: 'text'; readonly text: string; readonly tokens?: number }
   /** Only with `logprobs`. */
   | { readonly type: 'token'; readonly token: GeneratedToken }
 
@@ -146,10 +149,16 @@ export type UserContent = string | readonly (string | ImageInput | ContentPart)[
 export interface Session {
   readonly messages: readonly ChatMessage[]
   readonly contextUsage: ContextUsage
-  /** One answer at a time. @throws GemmaError `invalid-argument` while another one is running. */
+  /** One answer at a time, after whoever is looking into the session. @throws GemmaError `invalid-argument` while another one is running. */
   send(content: UserContent, options?: GenerateOptions): GenerationStream
   /** An independent session with the same past (after the answer that is running); its own cache is filled at its first `send`. */
   fork(): Promise<Session>
+  /** The conversation's tokens, and what each layer's cache holds of them. Waits for the answer that is running, as the next two do. */
+  context(): Promise<ContextView>
+  /** How likely each token was, and what else might have stood there: read once more, token by token. @throws GemmaError `invalid-argument` for positions that are not there */
+  score(options?: ScoreOptions): Promise<readonly TokenScore[]>
+  /** What the model computes at one token: logit lens and attention. @throws GemmaError `invalid-argument` for a position or layer that is not there, or within a picture */
+  inspect(options?: InspectOptions): Promise<Inspection>
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -176,11 +185,15 @@ export interface Gemma {
   readonly config: GemmaConfig
   readonly contextLength: number
   readonly device: DeviceInfo
+  /** What its files hold, by canonical name: shapes, encodings, bytes. */
+  readonly tensors: Checkpoint['tensors']
   chat(options?: ChatOptions): Session
   /** Continues plain text (a `<bos>` is put in front), or exactly these ids. */
   generate(prompt: string | readonly number[], options?: CompletionOptions): GenerationStream
   /** Tokens that a text, or a whole conversation with its template and its images, takes. */
   countTokens(input: string | readonly ChatMessage[]): Promise<number>
+  /** What one decoded token costs, step by step, measured on the device in a cache of its own. */
+  profile(options?: ProfileOptions): Promise<ModelProfile>
   /**
    * After `device-lost` or `out-of-memory`: opens the device again and puts the model back on it, from where it was loaded. Sessions go on
    * with the same tokens. What is being answered meanwhile fails.

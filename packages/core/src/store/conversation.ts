@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
+import type { SavedConversation, SavedMessage } from './saved-conversation.ts'
 import type { GemmaMessage } from './types.ts'
 
 /** Messages with all their branches; each message follows one other, or begins the conversation. */
@@ -17,13 +18,15 @@ export interface Conversation {
   /** Shows this message, and after it what was last shown there. */
   select(id: string): void
   /** Begins anew; ids are not used again. */
-  reset(messages?: readonly ChatMessage[]): void
+  reset(next?: readonly ChatMessage[] | SavedConversation): void
+  /** All branches. An answer that is still coming is in there as far as it is, as one that was stopped. */
+  save(): SavedConversation
 }
 
 /** The place of the first message. */
 const root = ''
 
-export function createConversation(messages?: readonly ChatMessage[]): Conversation {
+export function createConversation(begin?: readonly ChatMessage[] | SavedConversation): Conversation {
   const all = new Map<string, GemmaMessage>()
   const parents = new Map<string, string>()
   /** Which message is shown after which. */
@@ -77,12 +80,32 @@ export function createConversation(messages?: readonly ChatMessage[]): Conversat
       parents.clear()
       chosen.clear()
       path = undefined
-      let parent: string | undefined
-      for (const { role, content } of next) parent = conversation.add(parent, { role: role === 'model' ? 'assistant' : role, parts: toParts(content), status: 'done' }).id
+      const { messages: saved } = 'version' in next ? next : toSavedConversation(next)
+      const ids: string[] = []
+      for (const { after, role, parts, status, error, result } of saved) {
+        ids.push(conversation.add(after === undefined ? undefined : ids[after], { role, parts, status, ...(error !== undefined && { error: new Error(error) }), ...(result && { result }) }).id)
+      }
+      for (const [i, id] of ids.entries()) if (saved[i].isShown) chosen.set(parents.get(id) ?? root, id)
+    },
+    save() {
+      const ids = [...all.keys()]
+      const indices = new Map(ids.map((id, i) => [id, i]))
+      const toSaved = ({ id, role, parts, status, error, result }: GemmaMessage): SavedMessage => {
+        const parent = parents.get(id) ?? root
+        const after = indices.get(parent)
+        const isOver = status === 'done' || status === 'error'
+        return { role, parts, ...(after !== undefined && { after }), isShown: chosen.get(parent) === id, status: isOver ? status : 'stopped', ...(error && { error: error.message }), ...(result && { result }) }
+      }
+      return { version: 1, messages: [...all.values()].map(toSaved) }
     },
   }
-  conversation.reset(messages)
+  conversation.reset(begin)
   return conversation
+}
+
+/** Messages without any other version. */
+export function toSavedConversation(messages: readonly ChatMessage[]): SavedConversation {
+  return { version: 1, messages: messages.map(({ role, content }, i) => ({ role: role === 'model' ? 'assistant' : role, parts: toParts(content), ...(i > 0 && { after: i - 1 }), isShown: true, status: 'done' })) }
 }
 
 export function toParts(content: ChatMessage['content']): readonly ContentPart[] {

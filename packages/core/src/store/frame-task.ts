@@ -7,22 +7,23 @@ const FRAME_MS = 16
 export interface FrameTask {
   /** It is done at the next animation frame. */
   request(): void
-  /** It is done now, if it was requested. */
-  flush(): void
+  /** It is not done after all. */
+  cancel(): void
 }
 
 export function createFrameTask(work: () => void): FrameTask {
-  let cancel: (() => void) | undefined
-  const flush = (): void => {
-    if (cancel === undefined) return
-    cancel()
-    cancel = undefined
-    work()
+  let stop: (() => void) | undefined
+  const cancel = (): void => {
+    stop?.()
+    stop = undefined
   }
   return {
-    flush,
+    cancel,
     request() {
-      cancel ??= nextFrame(flush)
+      stop ??= nextFrame(() => {
+        cancel()
+        work()
+      })
     },
   }
 }

@@ -7,53 +7,8 @@ import { reference } from '../reference/index.ts'
 import { Gemma } from '../session/gemma.ts'
 import { createGenerationStream } from '../session/generation-stream.ts'
 import { createEngineRegistry } from './engine-registry.ts'
-import { createGemmaStore } from './gemma-store.ts'
-import { localEngine } from './local-engine.ts'
+import { answersOf, demo, endless, here, isTalking, loadedStore, makeStore, textOf, textsOf, until } from './gemma-store.testing.ts'
 import { toChatMessages } from './conversation.ts'
-import type { GemmaMessage, GemmaStore, GemmaStoreOptions } from './types.ts'
-
-const demo = fileURLToPath(new URL('../../../demo-model/model/demo-q8_0.gguf', import.meta.url))
-const here = localEngine({ model: demo, numerics: 'exact', backends: { reference } })
-const endless = { logitBias: { 1: -Infinity, 6: -Infinity } }
-
-function makeStore(options: Partial<GemmaStoreOptions> = {}): GemmaStore {
-  const store = createGemmaStore({ engine: here, ...options })
-  onTestFinished(() => store.dispose())
-  return store
-}
-
-async function loadedStore(options: Partial<GemmaStoreOptions> = {}): Promise<GemmaStore> {
-  const store = makeStore(options)
-  await store.load()
-  expect(store.getSnapshot()).toMatchObject({ status: 'ready', error: undefined })
-  return store
-}
-
-/** What the model says without a store. */
-async function answersOf(questions: readonly string[], system?: string): Promise<string[]> {
-  await using gemma = await Gemma.load(demo, { backend: reference(), numerics: 'exact' })
-  const session = gemma.chat({ ...(system !== undefined && { system }) })
-  const answers: string[] = []
-  for (const question of questions) answers.push((await session.send(question).result).text)
-  return answers
-}
-
-const textOf = ({ parts }: GemmaMessage): string => parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
-const textsOf = (store: GemmaStore): string[] => store.getSnapshot().messages.map(textOf)
-
-/** Settles when the store's snapshot is so. */
-async function until(store: GemmaStore, isSo: (snapshot: ReturnType<GemmaStore['getSnapshot']>) => boolean): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const look = (): void => {
-    if (isSo(store.getSnapshot())) resolve()
-  }
-  const end = store.subscribe(look)
-  look()
-  await promise
-  end()
-}
-
-const isTalking = ({ messages }: ReturnType<GemmaStore['getSnapshot']>): boolean => messages.at(-1)?.status === 'streaming'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -120,6 +75,33 @@ describe('a conversation', () => {
     for (const [i, text] of seen.entries()) expect(result?.text.startsWith(text) && text.length >= (seen[i - 1]?.length ?? 0)).toBe(true)
   })
 
+  test('counts what comes', async () => {
+    vi.stubGlobal('requestAnimationFrame', setImmediate) // a frame for each token
+    vi.stubGlobal('cancelAnimationFrame', clearImmediate)
+    const store = await loadedStore()
+    expect(store.getSnapshot().live).toBeUndefined()
+    const phases: string[] = []
+    const counts: { readonly tokens: number; readonly text: string }[] = []
+    const rates: number[] = []
+    store.subscribe(() => {
+      const { live, status, messages } = store.getSnapshot()
+      expect(live === undefined).toBe(status !== 'generating')
+      if (live === undefined) return
+      phases.push(live.phase)
+      if (live.phase === 'decode') counts.push({ tokens: live.tokens, text: textOf(messages[1]) })
+      if (live.decodeTokensPerSecond !== undefined) rates.push(live.decodeTokensPerSecond)
+    })
+    const result = await store.send('Count to 9.')
+    expect(phases.filter((phase, i) => phase !== phases[i - 1])).toEqual(['wait', 'prefill', 'decode'])
+    expect(counts.length).toBeGreaterThan(2)
+    const { gemma } = store.getSnapshot()
+    const bos = await gemma?.countTokens('')
+    for (const { tokens, text } of counts) expect(tokens).toBe(Number(await gemma?.countTokens(text)) - Number(bos))
+    expect(counts.at(-1)?.tokens).toBeLessThanOrEqual(result?.usage.generatedTokens ?? 0)
+    expect(rates.every((rate) => rate > 0 && Number.isFinite(rate))).toBe(true)
+    expect(store.getSnapshot().live).toBeUndefined()
+  })
+
   test('changes once a frame, however many parts come', async () => {
     const gemma = await Gemma.load(demo, { backend: reference() })
     const spoken = createGenerationStream(async (emit) => {
@@ -134,7 +116,11 @@ describe('a conversation', () => {
     vi.stubGlobal('cancelAnimationFrame', () => {})
     const store = await loadedStore({ engine: { key: 'talkative', open: async () => ({ ...gemma, chat: () => ({ ...gemma.chat(), send: () => spoken }) }) } })
     const shown: string[] = []
-    store.subscribe(() => shown.push(textsOf(store)[1]))
+    const live: (string | undefined)[] = []
+    store.subscribe(() => {
+      shown.push(textsOf(store)[1])
+      live.push(store.getSnapshot().live?.phase)
+    })
     const answer = store.send('Hello')
     await vi.waitFor(() => expect(frames).toHaveLength(1))
     for (const draw of frames) draw()
@@ -143,6 +129,7 @@ describe('a conversation', () => {
     const half = Array.from({ length: 50 }, (_, i) => `${i} `).join('')
     expect(shown.filter((text, i) => text !== shown[i - 1])).toEqual(['', half, result?.text])
     expect(shown.length).toBeLessThanOrEqual(5)
+    expect(live.filter((phase, i) => phase !== live[i - 1])).toEqual(['wait', 'decode', undefined])
   })
 
   test('stops: what was said stays and is remembered', async () => {

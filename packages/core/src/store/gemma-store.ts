@@ -6,6 +6,8 @@ import { createAnswerer } from './answer.ts'
 import { createConversation, toParts } from './conversation.ts'
 import { createEngineRegistry, type EngineLease } from './engine-registry.ts'
 import { createFrameTask } from './frame-task.ts'
+import { waiting } from './live-answer.ts'
+import { isSavedConversation } from './saved-conversation.ts'
 import type { ConversationSettings, GemmaMessage, GemmaSnapshot, GemmaStatus, GemmaStore, GemmaStoreOptions } from './types.ts'
 
 /** This store's part in an engine. */
@@ -26,18 +28,20 @@ interface Answering {
 }
 
 /** A model and a conversation with it, as a user interface shows them. Nothing happens before an action is called. */
-export function createGemmaStore({ engine: engineOptions, registry = createEngineRegistry(), messages, ...initial }: GemmaStoreOptions): GemmaStore {
-  const conversation = createConversation(messages)
+export function createGemmaStore({ engine: engineOptions, registry = createEngineRegistry(), messages, conversation: saved, ...initial }: GemmaStoreOptions): GemmaStore {
+  const isReadable = saved === undefined || isSavedConversation(saved)
+  const conversation = createConversation(isReadable ? (saved ?? messages) : [])
   const answerer = createAnswerer(conversation)
   const listeners = new Set<() => void>()
   let settings: ConversationSettings = initial
   let held: Held | undefined
   let answering: Answering | undefined
   let snapshot: GemmaSnapshot = {
-    status: 'idle',
+    status: isReadable ? 'idle' : 'error',
     progress: undefined,
     messages: conversation.path,
-    error: undefined,
+    live: undefined,
+    error: isReadable ? undefined : new GemmaError('invalid-argument', 'The conversation to go on from is no saved one, or one of another version. Give what exportConversation() gave.'),
     usage: undefined,
     timings: undefined,
     contextUsage: undefined,
@@ -53,9 +57,9 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
     if (error !== undefined) return 'error'
     return held === undefined ? 'idle' : 'ready'
   }
-  const publish = (change: Partial<Omit<GemmaSnapshot, 'status' | 'messages'>> = {}): void => {
+  const publish = (change: Partial<Omit<GemmaSnapshot, 'status' | 'messages' | 'live'>> = {}): void => {
     const next = { ...snapshot, ...change }
-    snapshot = { ...next, status: statusNow(next.error), messages: conversation.path }
+    snapshot = { ...next, status: statusNow(next.error), messages: conversation.path, live: answering && (answerer.live ?? waiting) }
     for (const listener of listeners) listener()
   }
   const frame = createFrameTask(() => {
@@ -121,7 +125,7 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
         if (!options.signal?.aborted) error = failure // else it was wanted
         return undefined
       } finally {
-        frame.flush()
+        frame.cancel() // what follows shows everything
         answering = undefined
         const result = conversation.get(reply.id)?.result
         publish({ ...(result && { usage: result.usage, timings: result.timings }), ...(held?.gemma && { contextUsage: answerer.contextUsage ?? snapshot.contextUsage }), ...(error && { error }) })
@@ -192,8 +196,11 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
       conversation.select(messageId)
       publish({ error: undefined })
     },
+    exportConversation: () => conversation.save(),
     async reset(next) {
-      if (next !== undefined && !isMessages(next)) return fail('reset() takes a list of messages, or nothing. In a button, write onClick={() => reset()}.')
+      if (next !== undefined && !isMessages(next) && !isSavedConversation(next)) {
+        return fail('reset() takes a list of messages, what exportConversation() of this version gave, or nothing. In a button, write onClick={() => reset()}.')
+      }
       answering?.stopper.abort()
       conversation.reset(next)
       publish({ error: undefined, usage: undefined, timings: undefined })
@@ -222,6 +229,11 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
       publish({ error: undefined, progress: undefined })
       lost.settled = recover()
       await lost.settled
+    },
+    async withSession(look) {
+      if (held === undefined) throw new GemmaError('invalid-argument', 'No model is loaded, so there is nothing to look into. Call load() first.')
+      while (answering !== undefined) await answering.ended
+      return await answerer.look(async () => ({ gemma: await model(), system: settings.system }), look)
     },
     async dispose() {
       answering?.stopper.abort()

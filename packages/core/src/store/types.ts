@@ -1,8 +1,10 @@
 /** What a user interface keeps of a model and its conversation. Nothing here knows of a framework or of the DOM. */
-import type { ContextUsage, DeviceInfo, GenerateOptions, GenerationResult, Gemma, LoadProgress, StreamPart, Timings, Usage, UserContent } from '../session/types.ts'
+import type { ContextUsage, DeviceInfo, GenerateOptions, GenerationResult, Gemma, LoadProgress, Session, StreamPart, Timings, Usage, UserContent } from '../session/types.ts'
 import type { ChatMessage, ContentPart } from '../tokenizer/chat-template.ts'
 import type { EngineOptions, Refusal } from './engine.ts'
 import type { EngineRegistry } from './engine-registry.ts'
+import type { LiveAnswer } from './live-answer.ts'
+import type { SavedConversation } from './saved-conversation.ts'
 
 /**
  * `idle`: nothing is loaded. `loading`: also while a lost device is recovered. `generating`: an answer is on its way. `error`: the last
@@ -41,6 +43,8 @@ export interface GemmaSnapshot {
   readonly progress: LoadProgress | undefined
   /** The branch that is shown, first message first. */
   readonly messages: readonly GemmaMessage[]
+  /** Of the answer that is coming, as of this frame. */
+  readonly live: LiveAnswer | undefined
   /** Of the last action, until the next one. */
   readonly error: Error | undefined
   /** Of the last answer. */
@@ -68,6 +72,8 @@ export interface GemmaStoreOptions extends ConversationSettings {
   readonly registry?: EngineRegistry
   /** A conversation to go on from: `toChatMessages(snapshot.messages)` of an earlier one. */
   readonly messages?: readonly ChatMessage[]
+  /** Instead of `messages`: one with all its versions, as `exportConversation()` gave it. What is none is told in the snapshot's `error`. */
+  readonly conversation?: SavedConversation
 }
 
 /**
@@ -87,8 +93,8 @@ export interface GemmaActions {
   readonly edit: (messageId: string, content: UserContent, options?: GenerateOptions) => Promise<GenerationResult | undefined>
   /** Shows another one of a message's `branches`, with what followed it. */
   readonly select: (messageId: string) => void
-  /** Ends the answer, forgets the conversation, and begins another one. */
-  readonly reset: (messages?: readonly ChatMessage[]) => Promise<void>
+  /** Ends the answer, forgets the conversation, and begins another one, or goes on from one. */
+  readonly reset: (next?: readonly ChatMessage[] | SavedConversation) => Promise<void>
   /** After `device-lost` or `out-of-memory`: puts the model back on its device, or loads it anew where that fails. The conversation goes on. */
   readonly recover: () => Promise<void>
 }
@@ -101,6 +107,13 @@ export interface GemmaStore extends GemmaActions {
   /** What it was when it was made. */
   readonly getServerSnapshot: () => GemmaSnapshot
   readonly configure: (settings: ConversationSettings) => void
+  /** The conversation with all its versions, to be kept: structured-cloneable, for `reset` or another store. Of an answer that is coming, what there is. */
+  readonly exportConversation: () => SavedConversation
+  /**
+   * Lends the session that has the messages that are shown, between answers: to look into it, not to send.
+   * @throws GemmaError `invalid-argument` where no model is loaded; what `look` throws
+   */
+  readonly withSession: <T>(look: (session: Session) => Promise<T>) => Promise<T>
   /** Ends the answer and gives the engine back. The conversation stays, and `load()` begins again. */
   readonly dispose: () => Promise<void>
 }

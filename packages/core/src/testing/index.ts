@@ -1,6 +1,7 @@
 /** Conformance cases as data, and what runs them: for whoever writes a backend. */
 export { compareGreedy, compareRows, type GreedyAgreement, type GreedyRow, MARGIN, type RowAgreement, tensorDifferences } from './agreement.ts'
 export type { Content, StepCase } from './case.ts'
+export { compareInspection, type CompareInspectionOptions, type InspectionDifference } from './compare-inspection.ts'
 export { checkCase, type CheckOptions, type CheckResult, type ConformanceCase, conformanceCases, createOracle, type Oracle } from './conformance.ts'
 export { type ConformanceOptions, describeConformance, type Skip, type TestFunctions } from './describe-conformance.ts'
 export { type HfFixture, readHfFixture } from './hf-fixture.ts'

@@ -28,6 +28,27 @@ function magnitudeBits(half: number): number {
   return ((113 - shift) << 23) | (((half << shift) & 1023) << 13)
 }
 
+/** To the nearest, ties to even, as GPUs round. */
+export function f32ToF16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  return Uint16Array.from(new Uint32Array(values.buffer, values.byteOffset, values.length), halfBits)
+}
+
+function halfBits(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000
+  const magnitude = bits & 0x7fffffff
+  if (magnitude >= 0x47800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
+  if (magnitude < 0x38800000) {
+    const scaled = (magnitude & 0x7fffff) | 0x800000
+    const shift = 126 - (magnitude >>> 23)
+    if (shift > 24) return sign
+    const kept = scaled >>> shift
+    const rest = scaled & ((1 << shift) - 1)
+    const tie = 1 << (shift - 1)
+    return sign | (kept + (rest > tie || (rest === tie && (kept & 1) === 1) ? 1 : 0))
+  }
+  return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13)
+}
+
 /** bf16 is the upper half of an f32. */
 export function bf16ToF32(bytes: Uint8Array, out: Float32Array): void {
   const words = new Uint32Array(out.buffer, out.byteOffset, out.length)

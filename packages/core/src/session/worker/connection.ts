@@ -10,7 +10,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined
   /** Aborting asks the worker to end the answer early. */
   readonly stopped?: AbortSignal
-  readonly onEvent?: (event: ReplyOf<'part' | 'progress'>) => void
+  readonly onEvent?: (event: ReplyOf<'part' | 'progress' | 'scoring'>) => void
 }
 
 /** The page's side of the protocol: who asked what, and who is still waiting. */
@@ -51,7 +51,7 @@ export function createConnection(post: (request: Request) => void, watch: (lock:
         reject,
         receive(reply) {
           if (isOf(reply, expected)) resolve(reply)
-          else if (reply.type === 'part' || reply.type === 'progress') onEvent?.(reply)
+          else if (reply.type === 'part' || reply.type === 'progress' || reply.type === 'scoring') onEvent?.(reply)
           else if (reply.type === 'failed') reject(fromErrorData(reply.error, signal))
           else reject(new GemmaError('internal', `The worker answered ${question.type} with ${reply.type}. Use the same version of @facetjs/core in the page and in the worker.`))
         },

@@ -1,8 +1,8 @@
 /** What pages and workers say to each other. All of it is structured-cloneable; `port.ts` wraps and sends it. */
 import type { GemmaErrorCode } from '../../errors.ts'
-import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import type { ChatOptions, CompletionOptions, ContextUsage, DeviceInfo, GenerationResult, LoadOptions, LoadProgress, MemoryEstimate, StreamPart, UserContent } from '../types.ts'
+import type { ContextView, Inspection, InspectOptions, ModelProfile, ProfileOptions, ScoreOptions, ScoreProgress, TokenScore } from '../inspection-types.ts'
+import type { ChatOptions, CompletionOptions, ContextUsage, DeviceInfo, Gemma, GenerationResult, LoadOptions, LoadProgress, MemoryEstimate, StreamPart, UserContent } from '../types.ts'
 
 /** Made by the page, unique over all pages: names a request, and what it creates (a model, a session, an answer). */
 export type Id = string
@@ -26,12 +26,16 @@ export type Request =
   | { readonly type: 'send'; readonly id: Id; readonly session: Id; readonly content: UserContent; readonly options: RemoteGenerateOptions }
   | { readonly type: 'generate'; readonly id: Id; readonly gemma: Id; readonly prompt: string | readonly number[]; readonly options: RemoteGenerateOptions }
   | { readonly type: 'countTokens'; readonly id: Id; readonly gemma: Id; readonly input: string | readonly ChatMessage[] }
+  | { readonly type: 'context'; readonly id: Id; readonly session: Id }
+  | { readonly type: 'score'; readonly id: Id; readonly session: Id; readonly options: Omit<ScoreOptions, 'signal' | 'onProgress'> }
+  | { readonly type: 'inspect'; readonly id: Id; readonly session: Id; readonly options: Omit<InspectOptions, 'signal'> }
+  | { readonly type: 'profile'; readonly id: Id; readonly gemma: Id; readonly options: Omit<ProfileOptions, 'signal'> }
   | { readonly type: 'recover'; readonly id: Id; readonly gemma: Id }
   | { readonly type: 'dispose'; readonly id: Id; readonly target: Id }
   | { readonly type: 'abort'; readonly target: Id }
   | { readonly type: 'stop'; readonly target: Id }
 
-export type GemmaInfo = { readonly name: string; readonly config: GemmaConfig; readonly contextLength: number; readonly device: DeviceInfo }
+export type GemmaInfo = Pick<Gemma, 'name' | 'config' | 'contextLength' | 'device' | 'tensors'>
 
 export type SessionState = { readonly messages: readonly ChatMessage[]; readonly contextUsage: ContextUsage }
 
@@ -40,16 +44,21 @@ export type ErrorData =
   | { readonly aborted: true }
   | { readonly aborted: false; readonly code: GemmaErrorCode; readonly message: string; readonly details: Readonly<Record<string, unknown>>; readonly cause?: string }
 
-/** Worker → page. `progress` and `part` may come any number of times, then one of the others ends the request. */
+/** Worker → page. `progress`, `part` and `scoring` may come any number of times, then one of the others ends the request. */
 export type Reply =
   | { readonly type: 'progress'; readonly id: Id; readonly progress: LoadProgress }
   | { readonly type: 'part'; readonly id: Id; readonly part: StreamPart }
+  | { readonly type: 'scoring'; readonly id: Id; readonly progress: ScoreProgress }
   | { readonly type: 'loaded'; readonly id: Id; readonly gemma: GemmaInfo }
   | { readonly type: 'estimated'; readonly id: Id; readonly estimate: MemoryEstimate }
   | { readonly type: 'session'; readonly id: Id; readonly state: SessionState }
   /** Of a session: also what it appended to its messages after the question, and its context now. */
   | { readonly type: 'answered'; readonly id: Id; readonly result: GenerationResult; readonly session?: { readonly answer: ChatMessage; readonly contextUsage: ContextUsage } }
   | { readonly type: 'counted'; readonly id: Id; readonly tokens: number }
+  | { readonly type: 'seen'; readonly id: Id; readonly context: ContextView }
+  | { readonly type: 'scored'; readonly id: Id; readonly scores: readonly TokenScore[] }
+  | { readonly type: 'inspected'; readonly id: Id; readonly inspection: Inspection }
+  | { readonly type: 'profiled'; readonly id: Id; readonly profile: ModelProfile }
   | { readonly type: 'recovered'; readonly id: Id; readonly device: DeviceInfo }
   | { readonly type: 'disposed'; readonly id: Id }
   | { readonly type: 'failed'; readonly id: Id; readonly error: ErrorData }
@@ -78,6 +87,10 @@ const requestShapes: Shapes<Request> = {
   send: { id: isText, session: isText, content: isAnything, options: isObject },
   generate: { id: isText, gemma: isText, prompt: isAnything, options: isObject },
   countTokens: { id: isText, gemma: isText, input: isAnything },
+  context: { id: isText, session: isText },
+  score: { id: isText, session: isText, options: isObject },
+  inspect: { id: isText, session: isText, options: isObject },
+  profile: { id: isText, gemma: isText, options: isObject },
   recover: { id: isText, gemma: isText },
   dispose: { id: isText, target: isText },
   abort: { target: isText },
@@ -87,11 +100,16 @@ const requestShapes: Shapes<Request> = {
 const replyShapes: Shapes<Reply> = {
   progress: { id: isText, progress: isObject },
   part: { id: isText, part: isObject },
+  scoring: { id: isText, progress: isObject },
   loaded: { id: isText, gemma: isObject },
   estimated: { id: isText, estimate: isObject },
   session: { id: isText, state: isObject },
   answered: { id: isText, result: isObject, session: (value) => value === undefined || isObject(value) },
   counted: { id: isText, tokens: isCount },
+  seen: { id: isText, context: isObject },
+  scored: { id: isText, scores: isObject },
+  inspected: { id: isText, inspection: isObject },
+  profiled: { id: isText, profile: isObject },
   recovered: { id: isText, device: isObject },
   disposed: { id: isText },
   failed: { id: isText, error: isObject },

@@ -1,9 +1,9 @@
 /** What remote models and sessions have in common. */
 import type { ImageInput } from '../../image/image-input.ts'
 import type { ImagePart } from '../../tokenizer/chat-template.ts'
-import type { ChatOptions, CompletionOptions, StreamPart, UserContent } from '../types.ts'
+import type { ChatOptions, StreamPart, UserContent } from '../types.ts'
 import type { AskOptions, Connection } from './connection.ts'
-import type { Id, RemoteGenerateOptions } from './protocol.ts'
+import type { Id } from './protocol.ts'
 
 /** With the worker, all that it held is gone as well. */
 export async function disposeRemote(connection: Connection, target: Id): Promise<void> {
@@ -13,9 +13,9 @@ export async function disposeRemote(connection: Connection, target: Id): Promise
 }
 
 /** A signal stays in the page. What only claims to be one goes along, to be refused as it is without a worker. */
-export function splitSignal(options: CompletionOptions | undefined): { readonly signal: AbortSignal | undefined; readonly rest: RemoteGenerateOptions } {
-  const { signal, ...rest } = options ?? {}
-  return signal === undefined || signal instanceof AbortSignal ? { signal, rest } : { signal: undefined, rest: { ...options } }
+export function splitSignal<T extends { readonly signal?: AbortSignal }>(options: T): { readonly signal: AbortSignal | undefined; readonly rest: Omit<T, 'signal'> } {
+  const { signal, ...rest } = options
+  return signal === undefined || signal instanceof AbortSignal ? { signal, rest } : { signal: undefined, rest: options }
 }
 
 export function withoutSignal(options: ChatOptions): ChatOptions {

@@ -30,7 +30,7 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
       const opened = connection.ask({ type: 'chat', id: session, gemma: id, options: withoutSignal(options) }, 'session')
       return createRemoteSession({ connection, config: info.config, open, options, id: session, opened, state: { messages, contextUsage: { used: 0, total: info.contextLength } } })
     },
-    generate(prompt, options) {
+    generate(prompt, options = {}) {
       checkOpen()
       const { signal, rest } = splitSignal(options)
       const stream = createGenerationStream(async (emit, stopped) => {
@@ -45,6 +45,12 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
       checkOpen()
       const { tokens } = await connection.ask({ type: 'countTokens', id: connection.newId(), gemma: id, input }, 'counted')
       return tokens
+    },
+    async profile(options = {}) {
+      checkOpen()
+      const { signal, rest } = splitSignal(options)
+      const { profile } = await connection.ask({ type: 'profile', id: connection.newId(), gemma: id, options: rest }, 'profiled', { signal })
+      return profile
     },
     async recover({ signal, onProgress } = {}) {
       checkOpen()

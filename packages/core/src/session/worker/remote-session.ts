@@ -3,9 +3,10 @@ import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
 import { checkIdle, refuseImages, userContent } from '../chat-session.ts'
 import { createGenerationStream } from '../generation-stream.ts'
+import { anyOf } from '../signals.ts'
 import type { ChatOptions, GenerationStream, Session } from '../types.ts'
-import type { Connection } from './connection.ts'
-import type { Id, SessionState } from './protocol.ts'
+import type { AskOptions, Connection, Question } from './connection.ts'
+import type { Id, Reply, ReplyOf, SessionState } from './protocol.ts'
 import { compactContent, disposeRemote, onPart, splitSignal } from './remote-calls.ts'
 
 export interface RemoteSessionArgs {
@@ -30,6 +31,15 @@ export function createRemoteSession({ connection, id, opened, config, options, s
     if (disposed !== undefined || GemmaError.is(connection.ended, 'disposed')) throw new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().')
   }
 
+  /** Between answers. */
+  const look = async <T extends Reply['type']>(question: Question, expected: T, ask?: AskOptions): Promise<ReplyOf<T>> => {
+    checkOpen()
+    ask?.signal?.throwIfAborted()
+    await running?.result.catch(() => {})
+    const [reply] = await Promise.all([connection.ask(question, expected, ask), opened])
+    return reply
+  }
+
   const session: Session = {
     get messages() {
       return messages
@@ -37,12 +47,12 @@ export function createRemoteSession({ connection, id, opened, config, options, s
     get contextUsage() {
       return contextUsage
     },
-    send(content, sendOptions) {
+    send(content, sendOptions = {}) {
       checkOpen()
       checkIdle(running)
       const user: ChatMessage = { role: 'user', content: userContent(content) }
       refuseImages([user], config)
-      const { signal = splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
+      const { signal = options.defaults && splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
       running = createGenerationStream(async (emit, stopped) => {
         try {
           const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content: compactContent(user.content), options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
@@ -62,6 +72,32 @@ export function createRemoteSession({ connection, id, opened, config, options, s
       const forkId = connection.newId()
       const [forked] = await Promise.all([connection.ask({ type: 'fork', id: forkId, session: id }, 'session'), opened])
       return createRemoteSession({ connection, id: forkId, opened: Promise.resolve(), config, options, state: forked.state, open })
+    },
+    async context() {
+      const { context } = await look({ type: 'context', id: connection.newId(), session: id }, 'seen')
+      return context
+    },
+    async score({ onProgress, ...scoreOptions } = {}) {
+      const { signal, rest } = splitSignal(scoreOptions)
+      const thrown = new AbortController() // by the callback
+      const { scores } = await look({ type: 'score', id: connection.newId(), session: id, options: rest }, 'scored', {
+        signal: anyOf(thrown.signal, signal),
+        onEvent(event) {
+          if (event.type !== 'scoring' || thrown.signal.aborted) return
+          try {
+            onProgress?.(event.progress)
+          } catch (error) {
+            thrown.abort(error)
+          }
+        },
+      })
+      thrown.signal.throwIfAborted()
+      return scores
+    },
+    async inspect(inspectOptions = {}) {
+      const { signal, rest } = splitSignal(inspectOptions)
+      const { inspection } = await look({ type: 'inspect', id: connection.newId(), session: id, options: rest }, 'inspected', { signal })
+      return inspection
     },
     dispose() {
       disposed ??= (async () => {

@@ -66,8 +66,8 @@ export function createServer({ backends, post }: ServerOptions): Server {
       signal.throwIfAborted()
     }
     gemmas.set(id, gemma)
-    const { name, config, contextLength, device } = gemma
-    post({ type: 'loaded', id, gemma: { name, config, contextLength, device } })
+    const { name, config, contextLength, device, tensors } = gemma
+    post({ type: 'loaded', id, gemma: { name, config, contextLength, device, tensors } })
   }
 
   const dispose = async (target: Id): Promise<void> => {
@@ -117,6 +117,19 @@ export function createServer({ backends, post }: ServerOptions): Server {
       }
       case 'countTokens':
         return post({ type: 'counted', id, tokens: await gemmaOf(request.gemma).countTokens(request.input) })
+      case 'context':
+        return post({ type: 'seen', id, context: await sessionOf(request.session).session.context() })
+      case 'score': {
+        const { session } = sessionOf(request.session)
+        const scores = await session.score({ signal: call.abort.signal, ...request.options, onProgress: (progress) => post({ type: 'scoring', id, progress }) })
+        return post({ type: 'scored', id, scores })
+      }
+      case 'inspect': {
+        const { session } = sessionOf(request.session)
+        return post({ type: 'inspected', id, inspection: await session.inspect({ signal: call.abort.signal, ...request.options }) })
+      }
+      case 'profile':
+        return post({ type: 'profiled', id, profile: await gemmaOf(request.gemma).profile({ signal: call.abort.signal, ...request.options }) })
       case 'recover': {
         const gemma = gemmaOf(request.gemma)
         await gemma.recover({ signal: call.abort.signal, onProgress: (progress) => post({ type: 'progress', id, progress }) })

@@ -110,7 +110,7 @@ describe('a worker that', () => {
     }
     expect((await failureOf(session.send('Again?').result)).code).toBe('device-lost')
     expect((await failureOf(session.fork())).code).toBe('device-lost')
-    expect((await failureOf(gemma.countTokens('a'))).code).toBe('device-lost')
+    for (const call of [gemma.countTokens('a'), session.context(), session.inspect(), gemma.profile()]) expect((await failureOf(call)).code).toBe('device-lost')
     expect((await failureOf(client.load(demo, { backend: 'reference' }))).code).toBe('device-lost')
     await session.dispose()
     await gemma.dispose()
@@ -141,7 +141,7 @@ describe('a worker that', () => {
     expect((await failureOf(stream.result)).code).toBe('device-lost')
     await exited
     for (const call of [() => gemma.chat(), () => gemma.generate('a'), () => session.send('b')]) expect(call).toThrow(/disposed/)
-    for (const call of [gemma.countTokens('a'), session.fork(), client.load(demo, { backend: 'reference' })]) expect((await failureOf(call)).code).toBe('disposed')
+    for (const call of [gemma.countTokens('a'), session.fork(), session.score(), gemma.profile(), client.load(demo, { backend: 'reference' })]) expect((await failureOf(call)).code).toBe('disposed')
     await gemma.dispose()
     await session.dispose()
     await client.dispose()

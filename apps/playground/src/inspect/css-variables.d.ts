@@ -1,0 +1,7 @@
+export type { CSSProperties } from 'react'
+
+declare module 'react' {
+  interface CSSProperties {
+    [variable: `--${string}`]: string | number | undefined
+  }
+}
