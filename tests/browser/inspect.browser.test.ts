@@ -394,6 +394,7 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await check('Layers')
     await openView(page, 'Attention')
     await page.getByRole('img', { name: /^Picture 1: / }).waitFor()
+    await page.getByRole('grid').locator('[data-cell="3/3"]').click()
     await check('Attention')
     await openView(page, 'Cache')
     await page.getByRole('table').waitFor()

@@ -161,7 +161,7 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
       await goTo('Model and settings')
       await page.keyboard.press('Enter')
       await settings.waitFor()
-      await goTo('Model')
+      await goTo(await settings.getByRole('tab', { selected: true }).innerText()) // the one that was open last
       await goTo('Answers', 'ArrowRight')
     }
     const closeSettings = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /** What the playground's race says of answers: tokens made up, so that they part where a test wants it. */
 import type { GeneratedToken } from '@facetjs/core'
 import { describe, expect, test } from 'vitest'
+import { isALot } from '../../apps/playground/src/engine/device-memory.ts'
 import { compareTokens, describePreference, rankLanes, referenceOf, segmentsOf } from '../../apps/playground/src/race/compare-lanes.ts'
 import { contestantsOf, describeAgreement } from '../../apps/playground/src/race/contestants.ts'
 import { addPart, type LaneState, waitingLane } from '../../apps/playground/src/race/lane-state.ts'
@@ -100,6 +101,13 @@ describe('lanes', () => {
     expect(shareProcessor(firstChoice(lanesOf([{ ...webgpu, isSoftware: true }, wasm])))).toBe(true)
     expect(shareProcessor(lanesOf([wasm]))).toBe(true)
   })
+})
+
+test('memory: a warning where it is more than the device likely has free; none where the browser does not say, or says “32 or more”', () => {
+  expect(isALot(3e9, 4)).toBe(true)
+  expect(isALot(2e9, 4)).toBe(false)
+  expect(isALot(100e9, undefined)).toBe(false)
+  expect(isALot(100e9, 32)).toBe(false)
 })
 
 test('a lane’s tokens and text grow together; speed counts from the first token', () => {

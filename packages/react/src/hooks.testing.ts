@@ -196,6 +196,34 @@ export function describeHooks(version: 18 | 19): void {
       for (const name of ['load', 'send', 'stop', 'regenerate', 'edit', 'select', 'reset', 'recover'] as const) expect(new Set(renders.slice(-20).map((result) => result[name])).size).toBe(1)
     })
 
+    test('another engine goes on with all versions of it, where they are passed on', async () => {
+      const [one, other] = [spiedEngine('one'), spiedEngine('other')]
+      let last: UseGemmaResult | undefined
+      const element = (engine: UseGemmaOptions['engine']): ReactElement => {
+        const saved = last?.store.exportConversation()
+        return strict(createElement(GemmaProvider, null, createElement(Chat, { options: () => ({ ...(engine && { engine }), ...(saved && { conversation: saved }), autoLoad: true }), onRender: (result) => (last = result) })))
+      }
+      const live = new Set<string | undefined>()
+      const page = await open(element(one.engine))
+      await eventually(() => expect(last?.status).toBe('ready'))
+      await act(async () => void (await last?.send(questions[0])))
+      const asked = last?.messages[0].id ?? ''
+      await act(async () => void last?.edit(asked, questions[1]))
+      await eventually(() => {
+        live.add(last?.live?.phase)
+        expect(last?.status).toBe('ready')
+      })
+      expect(last?.live).toBeUndefined()
+      expect([...live].some((phase) => phase !== undefined)).toBe(true)
+      const expected = await answersOf([questions[1]])
+      await page.render(element(other.engine))
+      expect(last).toMatchObject({ status: 'loading', messages: [{ branches: { length: 2 } }, { status: 'done' }] })
+      expect(last?.messages.map(textOf)).toEqual([questions[1], expected[0]])
+      await eventually(() => expect(last?.status).toBe('ready'))
+      await act(async () => last?.select(last.messages[0].branches[0]))
+      expect(last?.messages.map(textOf)).toEqual([questions[0], (await answersOf([questions[0]]))[0]])
+    })
+
     test('two components on one engine answer at the same time, each its own', async () => {
       const { engine, loads } = spiedEngine()
       const results: UseGemmaResult[] = []

@@ -75,7 +75,7 @@ function View({ name, url, view: { view, side, shares }, largest, size, box, onS
         <canvas ref={canvas} width={side} height={side} role="img" aria-label={`${name}: ${formatPercent(total)} of the attention, most of it at ${describe(best.index)}`} data-side={side} />
         <span className={classes.patch} data-pointed={pointed !== undefined || undefined} style={{ '--side': side, '--column': patch % side, '--row': Math.floor(patch / side) }} />
       </div>
-      <figcaption><b>{name}: {formatPercent(total)}</b><br />{pointed === undefined ? 'Brightest: ' : ''}{describe(patch)}</figcaption>
+      <figcaption><b>{isPart ? `Part ${view}` : name}: {formatPercent(total)}</b><br />{pointed === undefined ? 'Brightest: ' : ''}{describe(patch)}</figcaption>
     </figure>
   )
 }

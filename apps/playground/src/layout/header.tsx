@@ -11,17 +11,18 @@ export interface HeaderProps {
   readonly isRacing: boolean
   readonly onToggleConversations: () => void
   readonly onTogglePanel: () => void
+  readonly onToggleModel: () => void
   readonly onToggleRace: () => void
 }
 
-export function Header({ modelName, areConversationsOpen, isPanelOpen, isRacing, onToggleConversations, onTogglePanel, onToggleRace }: HeaderProps): ReactElement {
+export function Header({ modelName, areConversationsOpen, isPanelOpen, isRacing, onToggleConversations, onTogglePanel, onToggleModel, onToggleRace }: HeaderProps): ReactElement {
   return (
     <header className={classes.header}>
       <Tooltip label="Conversations">
         <ActionIcon variant="subtle" color="gray" size="lg" aria-label="Conversations" aria-expanded={areConversationsOpen} onClick={onToggleConversations}><IconMessages size={20} /></ActionIcon>
       </Tooltip>
       <h1 className={classes.title}><img src="./icon.svg" alt="" width={24} height={24} /><span className={classes.titleText}>Facet</span></h1>
-      <Button className={classes.model} variant="subtle" color="gray" rightSection={<IconChevronDown size={14} aria-hidden />} aria-label={`Model: ${modelName}`} onClick={onTogglePanel}>{modelName}</Button>
+      <Button className={classes.model} variant="subtle" color="gray" rightSection={<IconChevronDown size={14} aria-hidden />} aria-label={`Model: ${modelName}`} onClick={onToggleModel}>{modelName}</Button>
       <div className={classes.space} />
       <Tooltip label="Race: the same prompt on every backend">
         <ActionIcon variant={isRacing ? 'filled' : 'subtle'} color={isRacing ? 'indigo' : 'gray'} size="lg" aria-label="Race" aria-pressed={isRacing} onClick={onToggleRace}><IconFlag size={20} /></ActionIcon>
