@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startHub } from '../../packages/core/src/hub/hub-server.testing.ts'
 import { openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, ask, count, drop, fileAt, night, openIsolatedPage, openTab } from './playground-page.ts'
+import { answered, ask, count, drop, fileAt, night, openIsolatedPage, openTab, seriousFindings } from './playground-page.ts'
 
 const model = fileURLToPath(new URL('../../packages/demo-model/model/demo-q8_0.gguf', import.meta.url))
+const axeSource = await readFile(new URL('../../apps/playground/node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const commit = '0123456789abcdef0123456789abcdef01234567'
 const repository = 'ggml-org/gemma-3-270m-it-GGUF'
 const executablePath = await chromiumOrReason('The tests of the playground')
@@ -81,6 +82,7 @@ describe.skipIf(executablePath instanceof Error)('models of the playground', { t
       const alert = page.getByRole('alert', { name: 'Gemma 3 270M could not be loaded' })
       expect(await alert.getByRole('link', { name: 'read and accept them there' }).getAttribute('href')).toBe('https://huggingface.co/ggml-org/gemma-3-270m-it-GGUF')
       expect(hub.requests.filter(({ authorization }) => authorization !== undefined)).toEqual([])
+      expect(await seriousFindings(page, axeSource)).toEqual([])
 
       await field.fill(token)
       await field.press('Enter') // which tries again

@@ -1,6 +1,6 @@
-import { ActionIcon, Group, Text } from '@mantine/core'
-import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
+import { Group, Text } from '@mantine/core'
 import type { ReactElement } from 'react'
+import { EarlierLater } from './earlier-later.tsx'
 
 export interface AnswerPickerProps {
   readonly answers: readonly { readonly id: string; readonly text: string }[]
@@ -13,10 +13,10 @@ export function AnswerPicker({ answers, chosenId, onChoose }: AnswerPickerProps)
   if (answers.length < 2) return false
   const at = answers.findIndex(({ id }) => id === chosenId)
   return (
-    <Group gap={4} wrap="nowrap" role="group" aria-label="Answer">
-      <ActionIcon variant="subtle" color="gray" size="md" aria-label="Earlier answer" disabled={at === 0} onClick={() => onChoose(answers[at - 1].id)}><IconChevronLeft size={16} /></ActionIcon>
-      <Text size="xs" c="dimmed" style={{ flex: 'none' }}>Answer {at + 1} of {answers.length}</Text>
-      <ActionIcon variant="subtle" color="gray" size="md" aria-label="Later answer" disabled={at === answers.length - 1} onClick={() => onChoose(answers[at + 1].id)}><IconChevronRight size={16} /></ActionIcon>
+    <Group gap={4} wrap="nowrap">
+      <EarlierLater what="answer" at={at} count={answers.length} onStep={(next) => onChoose(answers[next].id)}>
+        <Text size="xs" c="dimmed" style={{ flex: 'none' }}>Answer {at + 1} of {answers.length}</Text>
+      </EarlierLater>
       <Text size="xs" truncate>{answers[at].text}</Text>
     </Group>
   )

@@ -32,7 +32,7 @@ export function AttentionOf({ answer: { tokens, pictures }, inspection, groups, 
   const looks = useMemo(() => {
     const amounts = shown.flatMap((each) => (each.position >= seen ? [] : [{ at: each.position, share: shareOf(each, row), isWord: each.kind === 'token' }]))
     // The first token, where heads look that look for nothing, and whole pictures would leave no light for the words.
-    const largest = Math.max(...amounts.filter(({ at, isWord }) => at > 0 && isWord).map(({ share }) => share), brightFrom)
+    const largest = amounts.reduce((most, { at, isWord, share }) => (at > 0 && isWord ? Math.max(most, share) : most), brightFrom)
     return new Map(amounts.map(({ at, share }) => [at, { tint: Math.min(1, Math.sqrt(share / largest)), note: formatPercent(share) }]))
   }, [row, shown, seen])
   const shares = groupShares(row, groups)

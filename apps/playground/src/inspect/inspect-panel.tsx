@@ -33,8 +33,9 @@ export function InspectPanel({ store, kept, answerId, onAnswer }: InspectPanelPr
   const [place, setPlace] = useState(kept.place)
   const { view, token } = place
   const go = (change: Partial<InspectPlace>): void => {
-    kept.place = { ...kept.place, ...change }
-    setPlace(kept.place)
+    const next = { ...place, ...change } // not the kept one: another model's is empty
+    kept.place = next
+    setPlace(next)
   }
   const answers = useMemo(() => rememberedAnswers(messages), [messages])
   const chosen = answers.find(({ id }) => id === answerId) ?? answers.at(-1)

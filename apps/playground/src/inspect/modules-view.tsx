@@ -22,8 +22,8 @@ export interface ModulesViewProps {
 /** What the model is made of, and where a token's time goes. */
 export function ModulesView({ gemma, kept, isAnswering }: ModulesViewProps): ReactElement {
   const { config, tensors, device } = gemma
-  const { asked, measure } = useProfile(gemma, kept, isAnswering)
-  const steps = asked.value?.steps
+  const { profile, asked, measure, cancel } = useProfile(gemma, kept, isAnswering)
+  const steps = profile?.steps
   const [layer, setLayer] = useState<number>()
   const [towerLayer, setTowerLayer] = useState<number>()
   const rows = useMemo(() => moduleRows({ config, tensors, steps, layers: { layers: layer, 'vision_tower.encoder.layers': towerLayer } }), [config, tensors, steps, layer, towerLayer])
@@ -44,12 +44,12 @@ export function ModulesView({ gemma, kept, isAnswering }: ModulesViewProps): Rea
       <section aria-label="Time by part">
         <Group justify="space-between" mb={6}>
           <h3 className={classes.section}>Time of one token</h3>
-          <Button size="compact-xs" variant="default" disabled={asked.isOpen || isAnswering} onClick={measure}>{steps === undefined ? 'Measure' : 'Measure again'}</Button>
+          <Button size="compact-xs" variant="default" disabled={isAnswering} onClick={asked.isOpen ? cancel : measure}>{asked.isOpen ? 'Cancel' : steps === undefined ? 'Measure' : 'Measure again'}</Button>
         </Group>
         {times !== undefined && <ShareBar label="Time by part" shares={modelParts.map((part, i) => ({ name: part, value: times[part], note: formatStepMs(times[part]), colour: `var(--part-${i + 1})` }))} />}
         <OpenQuestion asked={asked} doing={`Measuring on ${device.device}`} />
         <Text size="xs" c="dimmed">
-          {steps === undefined ? 'Each step of a decoded token is run by itself, and its time taken.' : `Measured on ${device.device} (${device.numerics}), with ${formatCount(asked.value?.contextTokens ?? 0)} tokens in the cache.`}
+          {steps === undefined ? 'Each step of a decoded token is run by itself, and its time taken.' : `Measured on ${device.device} (${device.numerics}), with ${formatCount(profile?.contextTokens ?? 0)} tokens in the cache.`}
           {' '}Steps are run one by one here; a device that joins neighbours is faster when it answers.
         </Text>
       </section>

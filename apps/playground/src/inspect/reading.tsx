@@ -21,7 +21,8 @@ export function Reading({ answer: { tokens, range }, position, onPosition, says,
   const isChoosable = (at: number): boolean => tokens[at].image === undefined
   const before = tokens.slice(0, position).findLastIndex((_, at) => isChoosable(at))
   const after = tokens.findIndex((_, at) => at > position && isChoosable(at))
-  const begin = Math.max(position >= range.begin ? range.begin : 0, position - wordsBefore)
+  const first = position >= range.begin ? range.begin : 0
+  const begin = Math.max(first, position - wordsBefore)
   const words = tokens.slice(begin, position).map(({ text, isControl }) => (isControl ? '' : text)).join('')
   const followed = tokens.at(position + 1)
   const isOther = !isStale && says !== undefined && followed !== undefined && followed.image === undefined && followed.id !== says.id
@@ -30,7 +31,7 @@ export function Reading({ answer: { tokens, range }, position, onPosition, says,
       <Group gap="xs" wrap="nowrap" className={classes.reading}>
         <ActionIcon variant="default" size="md" aria-label="The token before" disabled={before < 0} onClick={() => onPosition(before)}><IconChevronLeft size={14} /></ActionIcon>
         <div className={classes.readingText}>
-          <span className={classes.readingBefore}><span>{begin > range.begin && '…'}{words.replaceAll('\n', ' ')}</span></span>
+          <span className={classes.readingBefore}><span>{begin > first && '…'}{words.replaceAll('\n', ' ')}</span></span>
           <TokenChip text={tokens[position].text} isControl={tokens[position].isControl} />
           <span className={isStale ? classes.stale : undefined}><span>→</span>{says === undefined ? '…' : <><TokenChip text={says.text} /><span>{formatPercent(Math.exp(says.logprob))}</span></>}</span>
         </div>

@@ -13,7 +13,7 @@ export interface RingStripProps {
 
 /** A layer's ring as a line of slots. */
 export function RingStrip({ cache, slots, position }: RingStripProps): ReactElement {
-  const { type, capacity, window = capacity, begin, end } = cache
+  const { type, capacity, window = Infinity, begin, end } = cache
   const shown = Math.min(capacity, slots)
   const percent = (count: number): string => `${(count / shown) * 100}%`
   const place = ({ begin: first, end: last }: SlotRange): { readonly left: string; readonly width: string } => ({ left: percent(first), width: percent(last - first) })
@@ -21,7 +21,7 @@ export function RingStrip({ cache, slots, position }: RingStripProps): ReactElem
   return (
     <div className={classes.ring} data-type={type} data-cut={capacity > slots || undefined} style={{ width: `${(shown / slots) * 100}%` }} title={`${formatCount(capacity)} slots`}>
       {filledSlots(cache).map((range) => <span key={range.begin} style={place(range)} />)}
-      {filledSlots({ capacity, begin: Math.max(begin, end - window), end }).map((range) => <span key={range.begin} data-seen style={place(range)} />)}
+      {filledSlots({ capacity, begin: Math.max(begin, end + 1 - window), end }).map((range) => <span key={range.begin} data-seen style={place(range)} />)}
       {isHeld && <i style={{ left: percent((position % capacity) + 0.5) }} />}
     </div>
   )

@@ -1,9 +1,12 @@
+import { Text } from '@mantine/core'
 import { IconPhoto } from '@tabler/icons-react'
-import { type KeyboardEvent, memo, type ReactElement, useEffect, useRef } from 'react'
+import { type KeyboardEvent, memo, type ReactElement, useEffect, useMemo, useRef, useState } from 'react'
+import { EarlierLater } from './earlier-later.tsx'
+import { formatCount } from './number-formats.ts'
 import classes from './token-field.module.css'
 import { spokenToken, TokenText } from './token-text.tsx'
 import { tokenAfterKey } from './token-keys.ts'
-import type { ShownToken } from './turns.ts'
+import { partsOf, type ShownToken } from './turns.ts'
 
 /** How a token looks for what it is worth. */
 export interface TokenLook {
@@ -24,10 +27,18 @@ export interface TokenFieldProps {
   readonly colour: 'doubt' | 'look'
 }
 
-/** Tokens as running text; one of them is chosen, by pointer or with the arrow keys. */
+/** More of them at once are slow to draw. */
+const mostAtOnce = 1000
+
+/** Tokens as running text; one of them is chosen, by pointer or with the arrow keys. Long texts are shown in parts: first the one with the chosen token. */
 export function TokenField({ label, shown, selected, onSelect, looks, colour }: TokenFieldProps): ReactElement {
   const field = useRef<HTMLDivElement>(null)
-  const choosable = shown.filter(({ kind }) => kind === 'token')
+  const parts = useMemo(() => partsOf(shown, mostAtOnce), [shown])
+  const own = Math.max(0, parts.findIndex((part) => part.some(({ position }) => position === selected)))
+  const [turned, setTurned] = useState<{ readonly from: number; readonly to: number }>()
+  const at = turned?.from === selected && turned.to < parts.length ? turned.to : own
+  const drawn = parts[at] ?? []
+  const choosable = drawn.filter(({ kind }) => kind === 'token')
   const stop = choosable.some(({ position }) => position === selected) ? selected : choosable.at(0)?.position
   const optionAt = (position: number): HTMLElement | null => field.current?.querySelector<HTMLElement>(`[data-position="${position}"]`) ?? null
 
@@ -47,15 +58,22 @@ export function TokenField({ label, shown, selected, onSelect, looks, colour }: 
     onSelect(Number(next.dataset['position']))
   }
   return (
-    <div
-      ref={field} className={classes.field} data-colour={colour} role="listbox" aria-label={label} aria-orientation="horizontal" onKeyDown={onKeyDown}
-      onClick={({ target }) => {
-        const option = target instanceof Element ? target.closest<HTMLElement>('[role="option"]:not([aria-disabled])') : null
-        if (option !== null) onSelect(Number(option.dataset['position']))
-      }}
-    >
-      {shown.map((each) => <Mark key={each.position} shown={each} look={looks.get(each.position)} isSelected={each.position === selected} isStop={each.position === stop} />)}
-    </div>
+    <>
+      <div
+        ref={field} className={classes.field} data-colour={colour} role="listbox" aria-label={label} aria-orientation="horizontal" onKeyDown={onKeyDown}
+        onClick={({ target }) => {
+          const option = target instanceof Element ? target.closest<HTMLElement>('[role="option"]:not([aria-disabled])') : null
+          if (option !== null) onSelect(Number(option.dataset['position']))
+        }}
+      >
+        {drawn.map((each) => <Mark key={each.position} shown={each} look={looks.get(each.position)} isSelected={each.position === selected} isStop={each.position === stop} />)}
+      </div>
+      {parts.length > 1 && (
+        <EarlierLater what="part" at={at} count={parts.length} onStep={(to) => setTurned({ from: selected, to })}>
+          <Text size="xs" c="dimmed">From position {formatCount(drawn[0].position)}: part {at + 1} of {parts.length}</Text>
+        </EarlierLater>
+      )}
+    </>
   )
 }
 

@@ -57,6 +57,13 @@ export function shownTokens(tokens: readonly ContextToken[], { begin, end }: Tok
   return shown
 }
 
+/** Parts of about the same length, of `most` each at most. */
+export function partsOf<T>(list: readonly T[], most: number): readonly (readonly T[])[] {
+  const count = Math.ceil(list.length / most)
+  const begin = (part: number): number => Math.round((part * list.length) / count)
+  return Array.from({ length: count }, (_, part) => list.slice(begin(part), begin(part + 1)))
+}
+
 function isOfView({ image }: ContextToken, picture: number, view: number): boolean {
   return image?.picture === picture && image.view === view
 }

@@ -7,8 +7,8 @@ import { type Asked, useAsked } from './use-asked.ts'
 const lens = 10
 
 /** What the model computes when it reads the token at this position. */
-export function useInspection({ withSession }: GemmaStore, { id, results }: InspectedAnswer, position: number): Asked<Inspection> {
-  return useAsked<Inspection>({
+export function useInspection({ withSession }: GemmaStore, { id, tokens, results }: InspectedAnswer, position: number): Asked<Inspection> {
+  const asked = useAsked<Inspection>({
     key: `${id} ${position}`,
     async ask(signal) {
       const known = results.inspections.get(position)
@@ -21,4 +21,6 @@ export function useInspection({ withSession }: GemmaStore, { id, results }: Insp
       return found
     },
   })
+  // The last answer to a question may be of a later part of the conversation: it sees tokens that this answer has not.
+  return asked.value === undefined || asked.value.position < tokens.length ? asked : { ...asked, value: undefined }
 }

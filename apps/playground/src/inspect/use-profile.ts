@@ -4,27 +4,23 @@ import type { Kept } from './kept-results.ts'
 import { type Asked, useAsked } from './use-asked.ts'
 
 export interface Profiling {
-  readonly asked: Asked<ModelProfile>
+  /** What was measured last. */
+  readonly profile: ModelProfile | undefined
+  readonly asked: Asked<void>
   readonly measure: () => void
+  /** What was measured before stays. */
+  readonly cancel: () => void
 }
 
-/** What was measured of this model, and a way to measure it. It ends when an answer begins: that comes first. */
+/** What was measured of this model, and a way to measure it. An answer that begins comes first: it is measured after that. */
 export function useProfile(gemma: Gemma, { profiles }: Kept, isAnswering: boolean): Profiling {
-  const known = profiles.get(gemma)
-  const [times, setTimes] = useState(known === undefined ? 0 : 1)
-  const asked = useAsked<ModelProfile>(times === 0 || isAnswering ? undefined : {
-    key: String(times),
+  const [isWanted, setIsWanted] = useState(false)
+  const asked = useAsked<void>(!isWanted || isAnswering ? undefined : {
+    key: 'profile',
     async ask(signal) {
-      const found = profiles.get(gemma) ?? await gemma.profile({ signal })
-      profiles.set(gemma, found)
-      return found
+      profiles.set(gemma, await gemma.profile({ signal }))
+      setIsWanted(false)
     },
   })
-  return {
-    asked,
-    measure() {
-      profiles.delete(gemma)
-      setTimes(times + 1)
-    },
-  }
+  return { profile: profiles.get(gemma), asked, measure: () => (isWanted ? asked.again() : setIsWanted(true)), cancel: () => setIsWanted(false) }
 }

@@ -1,4 +1,4 @@
-import type { GemmaStore, TokenScore } from '@facetjs/core'
+import type { GemmaStore, ScoreProgress, Session, TokenScore } from '@facetjs/core'
 import type { InspectedAnswer } from './inspected-answer.ts'
 import type { TokenRange } from './turns.ts'
 import { type Asked, useAsked } from './use-asked.ts'
@@ -15,16 +15,29 @@ export function useScores({ withSession }: GemmaStore, { id, tokens, results }: 
     async ask(signal, onProgress) {
       const missing = missingRange(range, (position) => results.scores.has(position) || tokens[position].image !== undefined)
       if (missing !== undefined) {
-        const onScored = ({ done, total }: { readonly done: number; readonly total: number }): void => onProgress(done / total)
-        const found = await withSession(async (session) => {
-          signal.throwIfAborted()
-          return await session.score({ ...missing, alternatives, signal, onProgress: onScored })
-        })
-        for (const score of found) results.scores.set(score.position, score)
+        await withSession((session) => scoreInPieces(session, missing, results.scores, { signal, onProgress }))
       }
       return new Map(results.scores)
     },
   })
+}
+
+const pieceTokens = 64
+
+interface ScoringHooks {
+  readonly signal: AbortSignal
+  /** Of 1. */
+  readonly onProgress: (done: number) => void
+}
+
+/** Each piece is kept as soon as it is there: whoever comes back before the end goes on from it. */
+export async function scoreInPieces(session: Pick<Session, 'score'>, { begin, end }: TokenRange, scores: Map<number, TokenScore>, { signal, onProgress }: ScoringHooks): Promise<void> {
+  for (let from = begin; from < end; from += pieceTokens) {
+    signal.throwIfAborted()
+    const to = Math.min(from + pieceTokens, end)
+    const onScored = ({ done, total }: ScoreProgress): void => onProgress((from + (to - from) * (done / total) - begin) / (end - begin))
+    for (const score of await session.score({ begin: from, end: to, alternatives, signal, onProgress: onScored })) scores.set(score.position, score)
+  }
 }
 
 /** From the first position that is not known to the last; nothing comes before the first of all. */

@@ -5,7 +5,7 @@ import type { ReactElement } from 'react'
 export function AccessHelp({ licencePage }: { readonly licencePage: string }): ReactElement {
   return (
     <>
-      Its terms have to be accepted on the hub: <Anchor href={licencePage} target="_blank" rel="noopener noreferrer" inherit underline="always">read and accept them there</Anchor>, logged
+      Its terms have to be accepted on the hub: <Anchor href={licencePage} target="_blank" rel="noopener noreferrer" c="inherit" inherit underline="always">read and accept them there</Anchor>, logged
       in. Then write a token of the same account into “Access token” in the panel “Model”.
     </>
   )

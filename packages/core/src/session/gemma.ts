@@ -17,6 +17,7 @@ import { profileModel } from './profile.ts'
 import { createPromptEncoder, type EncodedPrompt, rowsOf } from './prompt-encoder.ts'
 import { anyOf, checkSignal } from './signals.ts'
 import type { KvCache, TextModel } from './text-model.ts'
+import { checkWhole } from './whole-number.ts'
 import type { CompletionOptions, GenerateOptions, GenerationStream, Gemma as GemmaInterface, LoadOptions, MemoryEstimate, Session } from './types.ts'
 
 export type Gemma = GemmaInterface
@@ -113,9 +114,8 @@ function checkOptions(options: LoadOptions | undefined): void {
   if (imagePrompt !== undefined && imagePrompt !== 'hf' && imagePrompt !== 'google') {
     throw new GemmaError('invalid-argument', `imagePrompt is ${String(imagePrompt)}. Give 'hf' or 'google'.`)
   }
-  for (const [name, value, least] of [['contextLength', contextLength, 2], ['prefillChunk', prefillChunk, 1]] as const) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
-  }
+  checkWhole('contextLength', contextLength, 2)
+  checkWhole('prefillChunk', prefillChunk, 1)
 }
 
 interface Parts {

@@ -12,6 +12,7 @@ import { createStopFilter } from './stop-strings.ts'
 import type { KvCache, TextModel } from './text-model.ts'
 import type { GeneratedToken, GenerateOptions, GenerationResult, StreamPart } from './types.ts'
 import type { EncodeOptions } from './vision-model.ts'
+import { checkWhole } from './whole-number.ts'
 
 export interface GenerateArgs {
   readonly model: TextModel
@@ -228,12 +229,8 @@ export function resolveOptions(...layers: readonly (GenerateOptions | undefined)
   const shaping: readonly (keyof SamplingOptions)[] = ['topK', 'topP', 'minP', 'seed']
   const options: GenerateOptions = { temperature: shaping.some((name) => merged[name] !== undefined) ? 1 : 0, ...merged }
   validateSampling(options)
-  const count = (name: 'maxTokens' | 'logprobs', least: number): void => {
-    const value = options[name]
-    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
-  }
-  count('maxTokens', 1)
-  count('logprobs', 0)
+  checkWhole('maxTokens', options.maxTokens, 1)
+  checkWhole('logprobs', options.logprobs, 0)
   if (options.stop !== undefined && typeof options.stop !== 'string' && !Array.isArray(options.stop)) {
     throw new GemmaError('invalid-argument', `stop is ${String(options.stop)}. Give a string or an array of strings.`)
   }

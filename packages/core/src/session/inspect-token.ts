@@ -4,11 +4,12 @@ import { idsOf, lengthOf } from './exchange.ts'
 import { isImageKey } from './image-keys.ts'
 import type { Inspection, InspectOptions, LayerAttention } from './inspection-types.ts'
 import { namedLogprobs, readLogprobs } from './logits-reader.ts'
-import { checkSaid, checkWhole, type LookArgs } from './look.ts'
+import { checkSaid, type LookArgs } from './look.ts'
 import { fill, reusablePrefix, rollBack } from './prefill.ts'
 import type { Probe } from './probe.ts'
 import { checkRoom, type TextModel } from './text-model.ts'
 import type { TokenLogprob } from './types.ts'
+import { checkWhole } from './whole-number.ts'
 
 /** One token once more through the model, stopping after each layer: what attention looked at there, and what the head makes of the residual stream. */
 export async function inspectToken(args: LookArgs, { position = lengthOf(args.exchanges) - 1, lens = 5, attention }: InspectOptions): Promise<Inspection> {

@@ -20,12 +20,6 @@ export interface LookArgs {
   readonly signal: AbortSignal
 }
 
-/** @throws GemmaError `invalid-argument` where the value is given and is no whole number in [least, most] */
-export function checkWhole(name: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return
-  throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number ${most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`}.`)
-}
-
 /** @throws GemmaError `invalid-argument` for a conversation without tokens */
 export function checkSaid(ids: readonly number[]): void {
   if (ids.length === 0) throw new GemmaError('invalid-argument', 'Nothing has been said yet. Send a question first, or start the chat with messages.')

@@ -4,9 +4,9 @@ import { buffersOf } from '../graph/plan-builder.ts'
 import { textBuffers } from '../graph/text-plan.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import type { ModelProfile, ProfileOptions, StepCost } from './inspection-types.ts'
-import { checkWhole } from './look.ts'
 import type { Probe } from './probe.ts'
 import type { TextModel } from './text-model.ts'
+import { checkWhole } from './whole-number.ts'
 import { tensorOf } from './write-weights.ts'
 
 const DEFAULT_CONTEXT = 512
@@ -19,7 +19,7 @@ const ROWS_AT_ONCE = 512
 export async function profileModel(model: TextModel, checkpoint: Checkpoint, { contextTokens, repeats = 10, signal }: ProfileOptions & { readonly signal: AbortSignal }): Promise<ModelProfile> {
   const room = model.kv.contextLength - 1
   checkWhole('contextTokens', contextTokens, 0, room)
-  checkWhole('repeats', repeats, 1, Infinity)
+  checkWhole('repeats', repeats, 1)
   const position = contextTokens ?? Math.min(DEFAULT_CONTEXT, room)
   const probe = await model.openProbe('steps')
   try {

@@ -4,8 +4,9 @@ import { idsOf } from './exchange.ts'
 import { isImageKey } from './image-keys.ts'
 import type { ScoreOptions, TokenScore } from './inspection-types.ts'
 import { namedLogprobs, readLogprobs } from './logits-reader.ts'
-import { checkSaid, checkWhole, type LookArgs } from './look.ts'
+import { checkSaid, type LookArgs } from './look.ts'
 import { prefill, reusablePrefix, rollBack } from './prefill.ts'
+import { checkWhole } from './whole-number.ts'
 
 /** Reads tokens one after the other: what did the model foretell where each stands? An image's soft tokens, which are never foretold, are left out. */
 export async function scoreTokens(args: LookArgs, { alternatives = 5, onProgress, ...range }: ScoreOptions): Promise<readonly TokenScore[]> {

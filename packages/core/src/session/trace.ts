@@ -11,6 +11,7 @@ import { type KvCache, loadTextModel, type TextModel } from './text-model.ts'
 import { imageKeys, imageTokenId, type TracePixels, traceImages } from './trace-images.ts'
 import type { LoadProgress } from './types.ts'
 import { createVisionModel } from './vision-model.ts'
+import { checkWhole } from './whole-number.ts'
 
 export interface TraceOptions {
   readonly ids: readonly number[]
@@ -71,9 +72,9 @@ export async function trace(checkpoint: Checkpoint, factory: BackendFactory, opt
 }
 
 function checkCounts({ greedy, chunk, logits }: TraceOptions): void {
-  for (const [name, value, least] of [['greedy', greedy, 0], ['chunk', chunk, 1], ['logits', typeof logits === 'string' ? undefined : logits, 1]] as const) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= least)) throw new GemmaError('invalid-argument', `${name} is ${value}. Give a whole number of at least ${least}.`)
-  }
+  checkWhole('greedy', greedy, 0)
+  checkWhole('chunk', chunk, 1)
+  checkWhole('logits', typeof logits === 'string' ? undefined : logits, 1)
 }
 
 interface PlacedOptions extends TraceOptions {
