@@ -1,5 +1,5 @@
 /** The arithmetic behind the playground's Inspect panel: small conversations, rings and costs that can be worked out by hand. */
-import type { ContextToken, GemmaMessage, LayerAttention, StepCost, TensorInfo, TokenLogprob, TokenScore } from '@facetjs/core'
+import type { ContextToken, GemmaMessage, LayerAttention, ScoreOptions, StepCost, TensorInfo, TokenLogprob, TokenScore } from '@facetjs/core'
 import { moduleTree, parameterCount } from '../../packages/core/src/graph/module-tree.ts'
 import { describe, expect, test } from 'vitest'
 import { attentionRow, groupOfToken, groupShares, headMap, keenestHead, largestShares, pictureViews } from '../../apps/playground/src/inspect/attention-shares.ts'
@@ -13,8 +13,8 @@ import { cacheBytes, filledSlots, slotsToShow } from '../../apps/playground/src/
 import { rankOf, summariseScores } from '../../apps/playground/src/inspect/score-summary.ts'
 import { placeOfStep } from '../../apps/playground/src/inspect/step-places.ts'
 import { tokenAfterKey } from '../../apps/playground/src/inspect/token-keys.ts'
-import { answerRanges, rangeOfAnswer, rememberedAnswers, shownTokens } from '../../apps/playground/src/inspect/turns.ts'
-import { missingRange } from '../../apps/playground/src/inspect/use-scores.ts'
+import { answerRanges, rangeOfAnswer, partsOf, rememberedAnswers, shownTokens } from '../../apps/playground/src/inspect/turns.ts'
+import { missingRange, scoreInPieces } from '../../apps/playground/src/inspect/use-scores.ts'
 import { gemmaSizes } from '../../packages/core/src/graph/config.ts'
 
 /** Tokens of a conversation, written as text: `<…>` are control tokens, `[n]` four soft tokens of picture n. */
@@ -47,6 +47,14 @@ describe('turns', () => {
   test('what the model does not remember is no answer', () => {
     const message = (id: string, status: GemmaMessage['status'], role = 'assistant'): GemmaMessage => ({ id, role, status, parts: [], branches: [id] })
     expect(rememberedAnswers([message('q', 'done', 'user'), message('a', 'done'), message('b', 'error'), message('c', 'pending'), message('d', 'stopped')]).map(({ id }) => id)).toEqual(['a'])
+  })
+
+  test('long texts are shown in parts of about the same length', () => {
+    const parts = partsOf(Array.from({ length: 2001 }, (_, i) => i), 1000)
+    expect(parts.map(({ length }) => length)).toEqual([667, 667, 667])
+    expect(parts.flat()).toEqual(Array.from({ length: 2001 }, (_, i) => i))
+    expect(partsOf([1, 2], 2)).toEqual([[1, 2]])
+    expect(partsOf([], 2)).toEqual([])
   })
 
   test('a picture’s tokens are shown as one, and so is each of its parts', () => {
@@ -134,6 +142,32 @@ describe('probabilities', () => {
     expect(missingRange({ begin: 0, end: 5 }, () => false)).toEqual({ begin: 1, end: 5 })
     expect(missingRange({ begin: 0, end: 5 }, (position) => position > 2)).toEqual({ begin: 1, end: 3 })
     expect(missingRange({ begin: 3, end: 5 }, () => true)).toBeUndefined()
+  })
+
+  test('what was scored before somebody left is kept, and is not asked for again', async () => {
+    const asked: (readonly [begin: number, end: number])[] = []
+    const left = new AbortController()
+    const session = {
+      async score({ begin = 0, end = 0, signal, onProgress }: ScoreOptions = {}): Promise<TokenScore[]> {
+        signal?.throwIfAborted()
+        asked.push([begin, end])
+        onProgress?.({ done: end - begin, total: end - begin })
+        return Array.from({ length: end - begin }, (_, i) => ({ position: begin + i, id: 1, text: 'a', logprob: -1, alternatives: [] }))
+      },
+    }
+    const scores = new Map<number, TokenScore>()
+    const progress: number[] = []
+    const range = { begin: 10, end: 210 }
+    await expect(scoreInPieces(session, range, scores, { signal: left.signal, onProgress: (done) => {
+      progress.push(done)
+      if (progress.length === 2) left.abort(new Error('left'))
+    } })).rejects.toThrow('left')
+    expect(progress).toEqual([expect.closeTo(64 / 200, 12), expect.closeTo(128 / 200, 12)])
+    const missing = missingRange(range, (position) => scores.has(position))
+    expect(missing).toEqual({ begin: 138, end: 210 })
+    await scoreInPieces(session, missing ?? range, scores, { signal: new AbortController().signal, onProgress: () => {} })
+    expect([...scores.keys()]).toEqual(Array.from({ length: 200 }, (_, i) => 10 + i))
+    expect(asked.at(-1)?.[1]).toBe(210)
   })
 
   test('from which layer on the winner stays the winner', () => {

@@ -258,7 +258,7 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     const held = Number((await rows.nth(0).locator('td:nth-child(3)').innerText()).split(/ – | of /)[1]) + 1
     expect(held).toBeGreaterThan(128) // the window: what is older is held, but not seen
     const widths = await rows.nth(0).locator('td:nth-child(2) span').evaluateAll((nodes) => nodes.map((node) => (node instanceof HTMLElement ? Number.parseFloat(node.style.width) : NaN)))
-    expect(widths).toEqual([(held / 640) * 100, (128 / 640) * 100].map((percent) => expect.closeTo(percent, 3)))
+    expect(widths).toEqual([(held / 640) * 100, (127 / 640) * 100] /* of a window of 128, one is the next token itself */.map((percent) => expect.closeTo(percent, 3)))
     await picturePage(page, 'inspect-cache-desktop-light')
 
     await openView(page, 'Modules')
@@ -267,6 +267,13 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     expect(await tree.getByRole('treeitem', { name: /^embed_tokens/ }).innerText()).toMatch(/1024×128\s+Q8_0\s+131 k\s+139 kB/)
     await tree.getByRole('treeitem', { name: /^self_attn/ }).press('ArrowRight')
     await tree.getByRole('treeitem', { name: /^q_proj Linear/ }).waitFor()
+    await page.evaluate("globalThis.withheld = 'profile'")
+    await page.getByRole('button', { name: 'Measure' }).click()
+    await page.getByText(/^Measuring on WASM/).waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText(/^Measuring on WASM/).waitFor({ state: 'hidden' })
+    expect((await sentTypes(page)).slice(-2)).toEqual(['profile', 'abort'])
+    await page.evaluate('globalThis.withheld = undefined')
     await page.getByRole('button', { name: 'Measure' }).click()
     await page.getByLabel('Time by part').locator('dd').first().waitFor()
     await tree.getByRole('treeitem', { name: /^scores, softmax, values/ }).waitFor()
@@ -288,6 +295,16 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await expect.poll(async () => (await tokens.getByRole('option').allTextContents()).join('')).toBe(second)
     await page.getByRole('button', { name: 'Earlier answer' }).click()
     await expect.poll(async () => (await tokens.getByRole('option').allTextContents()).join('')).toBe(seen.text)
+    // From far on in the conversation to an answer that ends before that.
+    await page.getByRole('button', { name: 'Later answer' }).click()
+    await openView(page, 'Attention')
+    const looked = page.getByRole('listbox', { name: 'What the token looks at' })
+    await looked.getByRole('option', { selected: true }).waitFor()
+    const all = await looked.getByRole('option').count()
+    await page.getByRole('button', { name: 'Earlier answer' }).click()
+    await expect.poll(() => looked.getByRole('option').count()).toBeLessThan(all)
+    expect(await page.getByRole('list', { name: 'Looked at most' }).getByRole('listitem').count()).toBe(10)
+    await openView(page, 'Tokens')
     await openTab(page, 'Answers')
     await page.getByLabel('Temperature').fill('5') // goes on for long
     await openTab(page, 'Inspect')
@@ -306,6 +323,31 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await page.getByRole('article', { name: 'Gemma' }).nth(1).getByRole('button', { name: 'Answer again' }).click()
     await expect.poll(() => answers(page)).toHaveLength(2)
     expect(await answered(page)).toBe(second)
+    expect(errors).toEqual([])
+  })
+
+  test('of a long conversation a part is drawn at a time', async () => {
+    await using opened = await openAnswered()
+    const { page, errors } = opened
+    await ask(page, 'Count to 5. '.repeat(400))
+    await expect.poll(() => answers(page), { timeout: 60_000 }).toHaveLength(2)
+    await answered(page)
+    await openTab(page, 'Inspect')
+    await untilScored(page)
+    await openView(page, 'Attention')
+    const options = page.getByRole('listbox', { name: 'What the token looks at' }).getByRole('option')
+    await options.and(page.locator('[aria-selected=true]')).waitFor()
+    expect(await options.count()).toBeLessThanOrEqual(1000)
+    const part = page.getByRole('group', { name: 'Which part' })
+    const count = Number(/part (\d+) of \1$/.exec(await part.innerText())?.[1]) // the last one
+    expect(count).toBeGreaterThan(1)
+    for (let at = count - 1; at > 0; at--) {
+      await page.getByRole('button', { name: 'Earlier part' }).click()
+      await part.getByText(`part ${at} of ${count}`).waitFor()
+    }
+    expect(await options.first().textContent()).toBe('<bos>')
+    await options.nth(1).click()
+    await page.getByRole('heading', { name: /^All layers/ }).waitFor()
     expect(errors).toEqual([])
   })
 
@@ -430,6 +472,7 @@ const spyOnWorkers = `{
   Worker.prototype.postMessage = function (message, ...rest) {
     globalThis.workers.add(this)
     if (message?.facet?.type !== undefined) globalThis.sentTypes.push(message.facet.type)
+    if (globalThis.withheld !== undefined && message?.facet?.type === globalThis.withheld) return
     return postMessage.call(this, message, ...rest)
   }
 }`

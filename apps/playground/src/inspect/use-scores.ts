@@ -1,4 +1,4 @@
-import type { GemmaStore, ScoreProgress, Session, TokenScore } from '@facetjs/core'
+import type { GemmaStore, ScoreOptions, Session, TokenScore } from '@facetjs/core'
 import type { InspectedAnswer } from './inspected-answer.ts'
 import type { TokenRange } from './turns.ts'
 import { type Asked, useAsked } from './use-asked.ts'
@@ -35,8 +35,8 @@ export async function scoreInPieces(session: Pick<Session, 'score'>, { begin, en
   for (let from = begin; from < end; from += pieceTokens) {
     signal.throwIfAborted()
     const to = Math.min(from + pieceTokens, end)
-    const onScored = ({ done, total }: ScoreProgress): void => onProgress((from + (to - from) * (done / total) - begin) / (end - begin))
-    for (const score of await session.score({ begin: from, end: to, alternatives, signal, onProgress: onScored })) scores.set(score.position, score)
+    const options: ScoreOptions = { begin: from, end: to, alternatives, signal, onProgress: ({ done, total }) => onProgress((from - begin + (to - from) * (done / total)) / (end - begin)) }
+    for (const score of await session.score(options)) scores.set(score.position, score)
   }
 }
 

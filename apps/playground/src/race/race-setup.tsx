@@ -41,7 +41,7 @@ export function RaceSetup({ lanes, chosen, onChoose, settings, change, isDisable
         />
       </Group>
       <div>
-        <Text size="xs" c="dimmed">{reasonFor(inTurns, chosen)}</Text>
+        <Text size="xs" c="dimmed">{chosen.length === 0 ? 'Choose at least one lane.' : reasonFor(inTurns, chosen)}</Text>
         {children}
       </div>
     </Stack>
