@@ -108,6 +108,10 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await openView(page, 'Layers')
     await page.getByRole('table', { name: 'The best next tokens after each layer' }).waitFor()
     expect((await looks()).filter((type) => type !== 'context')).toEqual(['score', 'inspect'])
+    await page.getByRole('button', { name: /^Model: / }).click() // goes to that tab; a second time it closes the panel
+    await page.getByRole('tab', { name: 'Model', selected: true }).waitFor()
+    await page.getByRole('button', { name: /^Model: / }).click()
+    await page.getByRole('tab', { name: 'Model' }).waitFor({ state: 'detached' })
     expect(errors).toEqual([])
   })
 

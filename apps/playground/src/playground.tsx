@@ -130,13 +130,13 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
     <Header
       modelName={modelName} areConversationsOpen={areConversationsOpen} isPanelOpen={isPanelOpen} isRacing={view === 'race'}
       onToggleConversations={() => setConversationsOpen(!areConversationsOpen)} onTogglePanel={() => setPanelOpen(!isPanelOpen)}
-        onToggleModel={() => {
-          setPanelOpen(!isPanelOpen || tab !== 'model')
-          setTab('model')
-        }}
+      onToggleModel={() => {
+        setPanelOpen(!isPanelOpen || tab !== 'model')
+        setTab('model')
+      }}
       onToggleRace={() => showView(view === 'race' ? 'chat' : 'race')}
     />
-  ), [modelName, areConversationsOpen, isPanelOpen, view, showView])
+  ), [modelName, areConversationsOpen, isPanelOpen, tab, view, showView])
 
   return (
     <div className={classes.page}>
