@@ -1,28 +1,23 @@
 /** The playground's Inspect panel in Chromium: what it shows of an answer, beside what the reference backend says of the same one. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parameterCount } from '../../packages/core/src/graph/module-tree.ts'
 import { Gemma, type Inspection, type TokenScore } from '../../packages/core/src/index.ts'
 import { reference } from '../../packages/core/src/reference/index.ts'
 import { type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
+import { openView, parse, sentTypes, spyOnWorkers, sum, untilScored, widePicture, within, type View } from './inspect-page.ts'
 import { answered, answers, ask, desktop, drop, fileAt, lastAnswer, openTab, phone, picturePage, seriousFindings, untilIsolated, useExactNumerics } from './playground-page.ts'
 
 /** What the documentation shows. */
 const pictured: ReadonlySet<string> = new Set(['tokens-desktop-light', 'layers-phone-dark', 'attention-desktop-dark', 'modules-desktop-light'])
-
-type View = 'Tokens' | 'Layers' | 'Attention' | 'Cache' | 'Modules'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const executablePath = await chromiumOrReason('The tests of Inspect')
 const axeSource = await readFile(`${root}/apps/playground/node_modules/axe-core/axe.min.js`, 'utf8').catch(() => '')
 const picturePath = `${root}/packages/core/fixtures/demo/pictures/001.png`
 const question = 'Describe the image.'
-/** Percentages have one decimal; the reference and WASM differ by far less. */
-const shownWithin = 0.0006
-
 /** Of a demo model with f32 throughout, as the panel writes it. */
 interface Seen {
   readonly text: string
@@ -391,6 +386,23 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await alert.getByRole('button', { name: 'Try again' }).waitFor()
   })
 
+  test('whose script does not come takes nothing else of the page with it', async () => {
+    await using opened = await site.open({ ...desktop, serviceWorkers: 'block' })
+    const { page } = opened
+    await page.route(/inspect-panel/, (route) => route.abort())
+    await ask(page, 'What is the opposite of night?')
+    const text = await answered(page)
+    await openTab(page, 'Inspect')
+    const alert = page.getByRole('alert', { name: 'Inspect cannot be shown' })
+    await alert.getByRole('button', { name: 'Reload the page' }).waitFor()
+    expect(await answers(page)).toEqual([text])
+    await page.unroute(/inspect-panel/)
+    await alert.getByRole('button', { name: 'Reload the page' }).click()
+    await expect.poll(() => answers(page), { timeout: 20_000 }).toEqual([text])
+    await openTab(page, 'Inspect')
+    await untilScored(page)
+  })
+
   test('with the keyboard alone, on a phone’s width', async () => {
     await using opened = await openAnswered(phone)
     const { page, errors } = opened
@@ -451,64 +463,3 @@ describe.skipIf(executablePath instanceof Error)('Inspect', { timeout: 180_000 }
     await check('Modules')
   })
 })
-
-/** 768 × 300 pixels: three parts of 256 × 300 (HF's rule: as many as the sides' ratio, rounded, says). */
-async function widePicture(page: Page): Promise<Uint8Array> {
-  const base64 = String(await page.evaluate(`{
-    const canvas = document.createElement('canvas')
-    canvas.width = 768
-    canvas.height = 300
-    const context = canvas.getContext('2d')
-    for (const [i, colour] of ['red', 'lime', 'blue'].entries()) {
-      context.fillStyle = colour
-      context.fillRect(i * 256, 0, 256, 300)
-    }
-    canvas.toDataURL('image/png').split(',')[1]
-  }`))
-  return Buffer.from(base64, 'base64')
-}
-
-/** Notes what the page says to its workers, by type, and to whom. */
-const spyOnWorkers = `{
-  globalThis.sentTypes = []
-  globalThis.workers = new Set()
-  const { postMessage } = Worker.prototype
-  Worker.prototype.postMessage = function (message, ...rest) {
-    globalThis.workers.add(this)
-    if (message?.facet?.type !== undefined) globalThis.sentTypes.push(message.facet.type)
-    if (globalThis.withheld !== undefined && message?.facet?.type === globalThis.withheld) return
-    return postMessage.call(this, message, ...rest)
-  }
-}`
-
-async function sentTypes(page: Page): Promise<readonly string[]> {
-  return await page.evaluate('globalThis.sentTypes')
-}
-
-async function openView(page: Page, view: View): Promise<void> {
-  await viewSwitch(page).getByText(view, { exact: true }).click()
-}
-
-function viewSwitch(page: Page): Locator {
-  return page.getByRole('radiogroup', { name: 'View' })
-}
-
-/** Until each token of the answer has its probability. */
-async function untilScored(page: Page): Promise<void> {
-  const options = page.getByRole('listbox', { name: 'Tokens of the answer' }).getByRole('option')
-  await options.first().waitFor()
-  await expect.poll(async () => (await options.evaluateAll((nodes) => nodes.filter((node) => node.getAttribute('data-note') === null).length)), { timeout: 60_000 }).toBe(0)
-}
-
-/** `41.2 %` → 0.412; bounds are themselves. */
-function parse(percent: string | null | undefined): number {
-  return Number(/([\d.]+) %/.exec(percent ?? '')?.[1]) / 100
-}
-
-function within(percent: string | null, probability: number): boolean {
-  return Math.abs(parse(percent) - probability) <= shownWithin + (percent?.startsWith('<') || percent?.startsWith('>') ? 0.0005 : 0)
-}
-
-function sum(percents: readonly string[]): number {
-  return percents.reduce((total, percent) => total + (percent.startsWith('<') ? 0 : parse(percent)), 0)
-}

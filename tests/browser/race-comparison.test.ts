@@ -3,7 +3,7 @@ import type { GeneratedToken } from '@facetjs/core'
 import { describe, expect, test } from 'vitest'
 import { isALot } from '../../apps/playground/src/engine/device-memory.ts'
 import { compareTokens, describePreference, rankLanes, referenceOf, segmentsOf } from '../../apps/playground/src/race/compare-lanes.ts'
-import { contestantsOf, describeAgreement } from '../../apps/playground/src/race/contestants.ts'
+import { areSameToTheEnd, contestantsOf, describeAgreement } from '../../apps/playground/src/race/contestants.ts'
 import { addPart, type LaneState, waitingLane } from '../../apps/playground/src/race/lane-state.ts'
 import { firstChoice, lanesOf, shareProcessor } from '../../apps/playground/src/race/race-lanes.ts'
 
@@ -165,11 +165,13 @@ describe('three lanes', () => {
   test('a lane that was stopped before it spoke is not compared', () => {
     const states = new Map(statesOf([the], [the], [])).set(wasmExact.id, { phase: 'stopped', tokens: [] })
     expect(describeAgreement(contestantsOf(lanes, states))[0]).toBe('Both lanes gave the same 1 token.')
+    expect(areSameToTheEnd(contestantsOf(lanes, states))).toBe(true)
     expect(describeAgreement(contestantsOf([wasmExact], states))).toEqual([])
   })
 
   test('one was stopped on its way: the same as far as it went', () => {
     const states = new Map(statesOf([the], [the, blue], [the, blue])).set(webgpuFast.id, { ...done([the]), phase: 'stopped' })
     expect(describeAgreement(contestantsOf(lanes, states))[0]).toBe('The answers are the same as far as they go: 1 token.')
+    expect(areSameToTheEnd(contestantsOf(lanes, states))).toBe(false)
   })
 })

@@ -40,7 +40,13 @@ describe.skipIf(executablePath instanceof Error)('a race without WebGPU', { time
   test("both numerics, one after another: HF's answer, a ranking, and the same tokens", async () => {
     await using opened = await openRace()
     const { page, errors } = opened
-    await page.getByText(/^One after another: more than one of these lanes runs on the processor/).waitFor()
+    const suits = page.getByText(/^One after another: more than one of these lanes runs on the processor/)
+    await suits.waitFor()
+    const lanes = page.getByRole('group', { name: 'Lanes' })
+    for (const name of ['WebAssembly fast', 'WebAssembly exact']) await lanes.getByText(name).click()
+    await page.getByText('Choose at least one lane.').waitFor()
+    for (const name of ['WebAssembly fast', 'WebAssembly exact']) await lanes.getByText(name).click()
+    await suits.waitFor()
     for (const { question, text } of [night, count]) {
       await race(page, question)
       expect(await textsOf(page)).toEqual({ 'WebAssembly fast': text, 'WebAssembly exact': text })

@@ -8,6 +8,7 @@ import { promptOfLink } from './conversations/share-link.ts'
 import { useSavedConversations } from './conversations/use-saved-conversations.ts'
 import { type ChosenModel, nameOfModel } from './engine/chosen-model.ts'
 import { createKept } from './inspect/kept-results.ts'
+import { Boundary } from './layout/boundary.tsx'
 import { ConversationList } from './layout/conversation-list.tsx'
 import { Header } from './layout/header.tsx'
 import classes from './layout/layout.module.css'
@@ -154,15 +155,17 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
         </Side>
         <main className={classes.main}>
           {view === 'race' && (
-            <Suspense fallback={false}>
-              <Race
-                key={modelName} chosen={chosen} settings={settings} content={contentOf(text.trim(), pictures, settings.panAndScan)} onStart={() => void gemma.stop()} onClose={() => showView('chat')} {...draft}
-                chat={{ isLoaded: gemma.gemma !== undefined, isFreed, memoryBytes: estimate && totalBytes(estimate), onFree: () => {
-                  setIsFreed(true)
-                  void gemma.store.dispose()
-                } }}
-              />
-            </Suspense>
+            <Boundary name="The race">
+              <Suspense fallback={false}>
+                <Race
+                  key={modelName} chosen={chosen} settings={settings} content={contentOf(text.trim(), pictures, settings.panAndScan)} onStart={() => void gemma.stop()} onClose={() => showView('chat')} {...draft}
+                  chat={{ isLoaded: gemma.gemma !== undefined, isFreed, memoryBytes: estimate && totalBytes(estimate), onFree: () => {
+                    setIsFreed(true)
+                    void gemma.store.dispose()
+                  } }}
+                />
+              </Suspense>
+            </Boundary>
           )}
           {view === 'chat' && (
             <Chat gemma={gemma} modelName={modelName} isDemo={chosen.kind === 'catalogue' && chosen.id === 'demo'} onAsk={ask} onUseDemo={() => choose(demo)} onInspect={inspect} {...draft}>

@@ -4,6 +4,7 @@ import type { InspectPanelProps } from '../inspect/inspect-panel.tsx'
 import { BackendPanel, type BackendPanelProps } from '../panels/backend-panel.tsx'
 import { ModelPanel, type ModelPanelProps } from '../panels/model-panel.tsx'
 import { SamplingPanel } from '../panels/sampling-panel.tsx'
+import { Boundary } from './boundary.tsx'
 
 // Loaded when it is opened: most visitors only talk.
 const InspectPanel = lazy(async () => ({ default: (await import('../inspect/inspect-panel.tsx')).InspectPanel }))
@@ -27,7 +28,7 @@ export function SettingsPanel({ tab, onTab, inspect, ...props }: SettingsPanelPr
       <Tabs.Panel value="model" pt="md"><ModelPanel {...props} /></Tabs.Panel>
       <Tabs.Panel value="device" pt="md"><BackendPanel {...props} /></Tabs.Panel>
       <Tabs.Panel value="sampling" pt="md"><SamplingPanel {...props} /></Tabs.Panel>
-      <Tabs.Panel value="inspect" pt="md"><Suspense fallback={<Loader size="sm" />}><InspectPanel {...inspect} /></Suspense></Tabs.Panel>
+      <Tabs.Panel value="inspect" pt="md"><Boundary name="Inspect"><Suspense fallback={<Loader size="sm" />}><InspectPanel {...inspect} /></Suspense></Boundary></Tabs.Panel>
     </Tabs>
   )
 }

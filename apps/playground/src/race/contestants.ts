@@ -33,18 +33,23 @@ export function contestantsOf<Lane extends RaceLane>(lanes: readonly Lane[], sta
   })
 }
 
+/** Not so where one was stopped, or failed, before the others. */
+export function areSameToTheEnd(contestants: readonly Contestant[]): boolean {
+  const said = contestants.filter(({ comparison, isReference }) => isReference || comparison !== undefined).map(({ state }) => state?.tokens.length)
+  return new Set(said).size <= 1 && contestants.every(({ comparison }) => comparison?.parting === undefined)
+}
+
 /** Whether the answers are the same, and if not, where and how narrowly they part. Empty where there is nothing to compare. */
 export function describeAgreement(contestants: readonly Contestant[]): readonly string[] {
   const reference = contestants.find(({ isReference }) => isReference)
-  const compared = contestants.flatMap(({ lane, state, comparison }) => (comparison === undefined ? [] : [{ lane, tokens: state?.tokens.length ?? 0, ...comparison }]))
+  const compared = contestants.flatMap(({ lane, comparison }) => (comparison === undefined ? [] : [{ lane, ...comparison }]))
   if (reference?.state === undefined || compared.length === 0) return []
   const referenceTokens = reference.state.tokens.length
   const same = compared.filter(({ parting }) => parting === undefined)
-  const isWhole = same.every(({ tokens }) => tokens === referenceTokens)
   const sentences: string[] = []
   if (same.length === compared.length) {
     sentences.push(
-      isWhole
+      areSameToTheEnd(contestants)
         ? `${same.length === 1 ? 'Both lanes' : `All ${same.length + 1} lanes`} gave the same ${countOf(referenceTokens)}.`
         : `The answers are the same as far as they go: ${countOf(Math.min(...same.map(({ common }) => common)))}.`,
     )

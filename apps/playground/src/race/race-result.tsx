@@ -3,7 +3,7 @@ import { IconArrowsSplit2, IconEqual } from '@tabler/icons-react'
 import { type ReactElement, useEffect, useRef } from 'react'
 import { formatMs, formatRate } from '../format.ts'
 import { rankLanes } from './compare-lanes.ts'
-import { type Contestant, describeAgreement } from './contestants.ts'
+import { areSameToTheEnd, type Contestant, describeAgreement } from './contestants.ts'
 import classes from './race.module.css'
 
 /** Who was fastest, and whether the answers are the same: said once, at the end. */
@@ -35,7 +35,7 @@ export function RaceResult({ contestants }: { readonly contestants: readonly Con
           </ol>
         )}
         {agreement.length > 0 && (
-          <Alert color={hasParted ? 'yellow' : 'teal'} title={hasParted ? 'The answers part' : 'The same answer'} icon={hasParted ? <IconArrowsSplit2 /> : <IconEqual />} role="note" data-parted={hasParted || undefined} classNames={{ root: classes.agreement, title: classes.noteTitle }}>
+          <Alert color={hasParted ? 'yellow' : 'teal'} title={hasParted ? 'The answers part' : areSameToTheEnd(contestants) ? 'The same answer' : 'The same as far as they go'} icon={hasParted ? <IconArrowsSplit2 /> : <IconEqual />} role="note" data-parted={hasParted || undefined} classNames={{ root: classes.agreement, title: classes.noteTitle }}>
             {agreement.map((sentence) => <div key={sentence}>{sentence}</div>)}
             {hasParted && <Text size="xs" mt={6}>Fast numerics round more. Where a choice is as close as that, rounding decides it, and what follows is another answer, not a worse one.</Text>}
           </Alert>
