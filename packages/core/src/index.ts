@@ -34,6 +34,7 @@ export type {
   ModelProfile,
   ProfileOptions,
   ScoreOptions,
+  ScoreProgress,
   StepCost,
   TokenScore,
 } from './session/inspection-types.ts'

@@ -1,43 +1,10 @@
 // What any Gemma does, in this thread or in a worker. The numbers behind it are in session.test.ts.
 import { readFileSync } from 'node:fs'
-import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GemmaError } from '../errors.ts'
 import { decodeImage } from '../image/decode-image.ts'
-import { reference } from '../reference/index.ts'
-import { Gemma } from './gemma.ts'
-import type { LoadOptions } from './types.ts'
-import { connectGemma, type GemmaClient } from './worker/connect.ts'
-import { serveGemma } from './worker/serve.ts'
-
-type Load = (options?: Omit<LoadOptions, 'backend' | 'mmproj'>) => Promise<Gemma>
-
-interface Host {
-  readonly load: Load
-  readonly end: () => Promise<void>
-}
-
-// The demo model: window 128, so that a few turns go past it.
-const demo = new URL('../../../demo-model/model/demo-q8_0.gguf', import.meta.url)
-
-const over = (client: GemmaClient): Host => ({
-  load: (options = {}) => client.load(demo, { backend: 'reference', numerics: 'exact', ...options }),
-  end: () => client.dispose(),
-})
-
-const hosts: readonly (readonly [string, () => Host])[] = [
-  ['in this thread', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference(), numerics: 'exact', ...options }), end: async () => {} })],
-  ['on a device that runs ahead', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference({ runsAhead: 4 }), numerics: 'exact', ...options }), end: async () => {} })],
-  [
-    'behind a message channel',
-    () => {
-      const { port1, port2 } = new MessageChannel()
-      serveGemma({ backends: { reference }, port: port2 })
-      return over(connectGemma(port1))
-    },
-  ],
-  ['in a worker thread', () => over(connectGemma(new Worker(new URL('../../fixtures/workers/serve.ts', import.meta.url), { execArgv: ['--conditions=@facetjs/source'] })))],
-]
+import type { Gemma } from './gemma.ts'
+import { type Host, hosts, type Load } from './hosts.testing.ts'
 
 const questions = ['Tell me about yourself.', 'What is 19 + 15?', 'Count to 5.', 'What is the opposite of night?', 'Good morning!', 'Sort: mango pear', 'Count to 9.', 'Tell me about yourself.', 'What is 3 + 4?']
 
@@ -193,6 +160,14 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       await expect(session.inspect({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
       expect(await codeOf(session.inspect({ position: -1 }))).toBe('invalid-argument')
       expect((await session.send('Count to 5.').result).text).toBe('1, 2, 3, 4, 5.')
+      const answer = session.send('Count to 9.', endless)
+      const late = new AbortController()
+      const waiting = [session.score({ signal: late.signal }), session.inspect({ signal: late.signal })].map((look) => expect(look).rejects.toBe(reason))
+      late.abort(reason)
+      await Promise.all(waiting)
+      expect(() => session.send('And?')).toThrow(/still answering/) // they did not wait for it
+      answer.stop()
+      await answer.result
       const looks = [session.score({ begin: 1 }), session.inspect()].map(codeOf)
       await session.dispose()
       expect(await Promise.all([...looks, codeOf(session.context())])).toEqual(['disposed', 'disposed', 'disposed'])
@@ -395,6 +370,11 @@ describe.each(hosts)('a Gemma %s', (_name, start) => {
       expect(failure).toMatchObject({ code: 'context-overflow', details: { contextLength: 16 } })
       expect(String(failure)).toMatch(/contextLength/)
       expect(await codeOf(load({ contextLength: 8193 }))).toBe('invalid-argument')
+      await using session = small.chat()
+      const stopped = session.send('What is the opposite of night? '.repeat(3))
+      stopped.stop() // else it would be in the conversation, in which nothing could be said any more
+      expect(await codeOf(stopped.result)).toBe('context-overflow')
+      expect(session.messages).toEqual([])
     })
 
     test('ends an answer with `length` by default', async () => {

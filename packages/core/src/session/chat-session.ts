@@ -1,12 +1,12 @@
 import { GemmaError } from '../errors.ts'
 import type { GemmaConfig } from '../graph/config.ts'
-import type { ImageInput } from '../image/image-input.ts'
 import { createTaskQueue } from '../task-queue.ts'
-import { type ChatMessage, type ChatTemplate, type ImagePart, renderContinuation } from '../tokenizer/chat-template.ts'
+import { type ChatMessage, type ChatTemplate, renderContinuation } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { checkIdle, imageParts, initialMessages, refuseImages, userContent } from './chat-input.ts'
 import { contextView } from './context-view.ts'
 import { dropOldest, type Exchange, idsOf, lengthOf, shownPictures, splitExchanges } from './exchange.ts'
-import { checkImageTokens, generate, resolveOptions, unbegun } from './generate.ts'
+import { checkImageTokens, fitPrompt, generate, resolveOptions, unbegun } from './generate.ts'
 import { createGenerationStream } from './generation-stream.ts'
 import type { EncodedImage } from './image-encoder.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
@@ -14,9 +14,9 @@ import { inspectToken } from './inspect-token.ts'
 import type { LookArgs } from './look.ts'
 import { type PromptEncoder, rowsOf } from './prompt-encoder.ts'
 import { scoreTokens } from './score.ts'
-import { anyOf, checkSignal } from './signals.ts'
+import { anyOf, checkSignal, untilAborted } from './signals.ts'
 import type { KvCache, TextModel } from './text-model.ts'
-import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session, UserContent } from './types.ts'
+import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session } from './types.ts'
 
 /** What a session needs of its Gemma. */
 export interface SessionContext {
@@ -108,31 +108,34 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     const { past: before, prompt, images: shown } = await promptAfter(user, resolved)
     const imageMs = shown.size > images.size || imageParts([user]).length > 0 ? performance.now() - start : 0
     let kept = before
+    const makeRoom = (ids: readonly number[]): readonly number[] | undefined => {
+      const current = ids.slice(lengthOf(kept))
+      const shorter = dropOldest(kept, current.length, contextLength, messages[0]?.role === 'system')
+      if (shorter === undefined) return undefined
+      kept = shorter
+      return [...idsOf(kept), ...current]
+    }
+    // Before its turn: what does not fit is no part of the conversation, stopped or not.
+    const asked = fitPrompt({ prompt: idsOf([...kept, prompt]), options: resolved, makeRoom, contextLength, vocabSize: context.config.text.vocabSize })
     const answer = async (): Promise<GenerationResult> => {
       const { model, cache } = await openCache()
       return await generate({
         model,
         tokenizer,
         cache,
-        prompt: idsOf([...kept, prompt]),
+        prompt: asked,
         imageRows: (key, each) => rowsOf(shown, key, each),
         imageMs,
         options: resolved,
         endIds: context.endIds,
         emit,
         stopped,
-        makeRoom(ids) {
-          const current = ids.slice(lengthOf(kept))
-          const shorter = dropOldest(kept, current.length, contextLength, messages[0]?.role === 'system')
-          if (shorter === undefined) return undefined
-          kept = shorter
-          return [...idsOf(kept), ...current]
-        },
+        makeRoom,
       })
     }
     const result = await inTurn(answer, anyOf(stopped, resolved.signal)).catch((error: unknown) => {
       if (error !== stopped.reason) throw error
-      return unbegun(lengthOf([...kept, prompt]), resolved)
+      return unbegun(asked.length, resolved)
     })
     messages = [...messages, user, { role: 'assistant', content: result.text }]
     exchanges = [...kept, { ...prompt, ids: [...prompt.ids, ...spokenIds(tokenizer, result, context.endIds)] }]
@@ -151,8 +154,8 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     checkOpen()
     checkSignal(signal)
     signal?.throwIfAborted()
-    await running?.result.catch(() => {})
     const halt = anyOf(end.signal, signal)
+    if (running !== undefined) await untilAborted(running.result.catch(() => {}), halt)
     return await inTurn(async () => {
       const { past: seen, images: shown } = await said(halt)
       return await see({ config: context.config.text, tokenizer, exchanges: seen, endIds: context.endIds, open: openCache, imageRows: (key, each) => rowsOf(shown, key, each), signal: halt })
@@ -208,54 +211,6 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   }
   context.open.add(session)
   return session
-}
-
-/** @throws GemmaError `invalid-argument` while an answer is running: a session gives one at a time. */
-export function checkIdle(running: GenerationStream | undefined): void {
-  if (running !== undefined) throw new GemmaError('invalid-argument', 'This session is still answering. Await stream.result, or call stream.stop(), before the next send().')
-}
-
-/** @throws GemmaError `invalid-chat` where this is not a conversation to go on from. */
-export function initialMessages({ system, messages = [] }: ChatOptions, config: GemmaConfig): ChatMessage[] {
-  if (system !== undefined && messages[0]?.role === 'system') {
-    throw new GemmaError('invalid-chat', 'Both `system` and a system message were given. Give one of them.')
-  }
-  refuseImages(messages, config)
-  const last = messages.at(-1)
-  if (last !== undefined && last.role !== 'assistant' && last.role !== 'model' && last.role !== 'system') {
-    throw new GemmaError('invalid-chat', `The conversation to go on from ends with a message of role ${JSON.stringify(last.role)}. End it with an assistant message; send() adds the user's.`)
-  }
-  return system === undefined ? [...messages] : [{ role: 'system', content: system }, ...messages]
-}
-
-/** @throws GemmaError `unsupported` where a text-only model is shown images. */
-export function refuseImages(messages: readonly ChatMessage[], { vision }: GemmaConfig): void {
-  if (vision !== undefined || !Array.isArray(messages) || imageParts(messages).length === 0) return
-  throw new GemmaError('unsupported', 'This model reads text only. Load a Gemma 3 that sees (4B and up), of GGUF with its mmproj file: Gemma.load(model, { mmproj }); or send text.')
-}
-
-/** Pictures in the order in which they are shown. What is no list of messages has none. */
-export function imageParts(messages: readonly ChatMessage[]): ImagePart[] {
-  return messages.flatMap((message) => (Array.isArray(message?.content) ? message.content.filter(isImagePart) : []))
-}
-
-function isImagePart(part: unknown): part is ImagePart {
-  return typeof part === 'object' && part !== null && 'type' in part && part.type === 'image'
-}
-
-export function userContent(content: UserContent): ChatMessage['content'] {
-  if (typeof content === 'string') return content
-  if (!Array.isArray(content)) throw new GemmaError('invalid-chat', 'The message has no content. Give a string or a list of texts and images.')
-  return content.map((part) => {
-    if (typeof part === 'string') return { type: 'text', text: part }
-    return isImageInput(part) ? { type: 'image', image: part } : part
-  })
-}
-
-/** A bare picture, which a part of a message is not. (A Blob has a `type` too.) */
-function isImageInput(part: UserContent[number]): part is ImageInput {
-  if (typeof part !== 'object' || part === null) return false
-  return part instanceof Blob || part instanceof Uint8Array || part instanceof ArrayBuffer || (!('type' in part) && 'data' in part)
 }
 
 /** The ids that stand for the answer's text: without an end token; encoded anew where a stop string cut the text, perhaps within a token. */

@@ -44,7 +44,7 @@ export async function generate(args: GenerateArgs): Promise<GenerationResult> {
   const start = performance.now()
   const contextLength = model.kv.contextLength
   const maxTokens = options.maxTokens ?? Infinity
-  let ids = fitPrompt(args)
+  let ids = fitPrompt({ ...args, contextLength, vocabSize: model.config.vocabSize })
 
   const answer: number[] = []
   const logprobs: GeneratedToken[] = []
@@ -192,11 +192,10 @@ export function unbegun(promptTokens: number, { logprobs }: GenerateOptions): Ge
   return { text: '', ids: [], finishReason: 'stopped', usage: { promptTokens, cachedTokens: 0, generatedTokens: 0 }, timings, ...(logprobs !== undefined && { logprobs: [] }) }
 }
 
-/** The prompt as ids, shortened if the policy allows it. */
-function fitPrompt({ model, prompt, options, makeRoom }: GenerateArgs): number[] {
-  const { contextLength } = model.kv
+/** The prompt as ids, shortened if the policy allows it. @throws GemmaError `context-overflow`, `invalid-argument` */
+export function fitPrompt({ prompt, options, makeRoom, contextLength, vocabSize }: Pick<GenerateArgs, 'prompt' | 'options' | 'makeRoom'> & { readonly contextLength: number; readonly vocabSize: number }): number[] {
   if (prompt.length === 0) throw new GemmaError('invalid-argument', 'The prompt is empty and the tokenizer has no <bos>. Give at least one token.')
-  checkIds(prompt.filter((id) => !isImageKey(id)), model.config.vocabSize)
+  checkIds(prompt.filter((id) => !isImageKey(id)), vocabSize)
   if (prompt.length < contextLength) return [...prompt]
   const shorter = options.whenFull === 'slide' ? makeRoom(prompt) : undefined
   if (shorter !== undefined && shorter.length < contextLength) return [...shorter]

@@ -299,7 +299,9 @@ describe('looking', { timeout: 300_000 }, () => {
     await using session = small.chat({ messages: [{ role: 'user', content: 'Count to 9. '.repeat(9) }, { role: 'assistant', content: '1, 2, 3, 4, 5, 6, 7, 8, 9. '.repeat(3) }] })
     expect((await session.context()).tokens.length).toBeGreaterThan(48)
     expect((await session.score({ begin: 40, end: 48 })).length).toBe(8)
-    expect((await failure(session.score())).code).toBe('context-overflow')
+    const progress: unknown[] = []
+    expect((await failure(session.score({ begin: 1, onProgress: (each) => progress.push(each) }))).code).toBe('context-overflow')
+    expect(progress).toEqual([]) // told before anything is read
     expect((await session.inspect({ position: 47 })).position).toBe(47)
     expect((await failure(session.inspect({ position: 48 }))).code).toBe('context-overflow')
   })

@@ -6,6 +6,7 @@ import type { ScoreOptions, TokenScore } from './inspection-types.ts'
 import { namedLogprobs, readLogprobs } from './logits-reader.ts'
 import { checkSaid, type LookArgs } from './look.ts'
 import { prefill, reusablePrefix, rollBack } from './prefill.ts'
+import { checkRoom } from './text-model.ts'
 import { checkWhole } from './whole-number.ts'
 
 /** Reads tokens one after the other: what did the model foretell where each stands? An image's soft tokens, which are never foretold, are left out. */
@@ -19,6 +20,7 @@ export async function scoreTokens(args: LookArgs, { alternatives = 5, onProgress
   if (total === 0) return []
 
   const { model, cache } = await args.open()
+  checkRoom(model.kv, positions[total - 1])
   const options = { head: {}, imageRows: (key: number) => imageRows(key, { signal }), signal }
   const scores: TokenScore[] = []
   rollBack(cache, reusablePrefix(model, cache, ids.slice(0, positions[0])))

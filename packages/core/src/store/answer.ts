@@ -1,4 +1,4 @@
-import { anyOf } from '../session/signals.ts'
+import { anyOf, checkSignal } from '../session/signals.ts'
 import type { ContextUsage, GenerateOptions, GenerationResult, Gemma, Session } from '../session/types.ts'
 import { createTaskQueue } from '../task-queue.ts'
 import { answered, type Conversation, toChatMessages, toContent } from './conversation.ts'
@@ -87,8 +87,10 @@ export function createAnswerer(conversation: Conversation): Answerer {
     look: (args, see) => inTurn(async () => see((await sessionAfter(await args(), answered(conversation.path))).session)),
     async answer(args) {
       const { question, reply, options, stopped, onChange } = args
+      checkSignal(options.signal)
       await inTurn(() => {}, anyOf(stopped, options.signal)).catch(() => {}) // told below
       if (stopped.aborted) return undefined
+      options.signal?.throwIfAborted() // before the session is looked for, which somebody may be looking into
       const past = answered(conversation.before(question.id))
       const current = await sessionAfter(args, past)
       if (stopped.aborted) return undefined

@@ -120,7 +120,8 @@ export function toContent(parts: readonly ContentPart[]): ChatMessage['content']
 
 /** What a model remembers of these messages: without questions that were not answered. */
 export function answered(messages: readonly GemmaMessage[]): readonly GemmaMessage[] {
-  const isOver = (message: GemmaMessage | undefined): boolean => message?.status === 'done' || message?.result !== undefined // not one that was stopped before it began
+  const isOver = (message: GemmaMessage | undefined): boolean =>
+    message?.status === 'done' || message?.result !== undefined || (message?.status === 'stopped' && message.parts.length > 0) // not one that was stopped before it began
   return messages.filter((message, i) => isOver(message) && (message.role !== 'user' || isOver(messages[i + 1])))
 }
 

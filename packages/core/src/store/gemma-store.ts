@@ -1,13 +1,13 @@
 import { GemmaError } from '../errors.ts'
-import { userContent } from '../session/chat-session.ts'
+import { userContent } from '../session/chat-input.ts'
+import { untilAborted } from '../session/signals.ts'
 import type { GenerateOptions, GenerationResult, Gemma, UserContent } from '../session/types.ts'
-import { isObject } from '../weights/json.ts'
 import { createAnswerer } from './answer.ts'
 import { createConversation, toParts } from './conversation.ts'
 import { createEngineRegistry, type EngineLease } from './engine-registry.ts'
 import { createFrameTask } from './frame-task.ts'
 import { waiting } from './live-answer.ts'
-import { isSavedConversation } from './saved-conversation.ts'
+import { isMessages, isSavedConversation } from './saved-conversation.ts'
 import type { ConversationSettings, GemmaMessage, GemmaSnapshot, GemmaStatus, GemmaStore, GemmaStoreOptions } from './types.ts'
 
 /** This store's part in an engine. */
@@ -29,8 +29,9 @@ interface Answering {
 
 /** A model and a conversation with it, as a user interface shows them. Nothing happens before an action is called. */
 export function createGemmaStore({ engine: engineOptions, registry = createEngineRegistry(), messages, conversation: saved, ...initial }: GemmaStoreOptions): GemmaStore {
-  const isReadable = saved === undefined || isSavedConversation(saved)
-  const conversation = createConversation(isReadable ? (saved ?? messages) : [])
+  const begin = saved ?? messages ?? []
+  const isReadable = isMessages(begin) || isSavedConversation(begin)
+  const conversation = createConversation(isReadable ? begin : [])
   const answerer = createAnswerer(conversation)
   const listeners = new Set<() => void>()
   let settings: ConversationSettings = initial
@@ -41,7 +42,7 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
     progress: undefined,
     messages: conversation.path,
     live: undefined,
-    error: isReadable ? undefined : new GemmaError('invalid-argument', 'The conversation to go on from is no saved one, or one of another version. Give what exportConversation() gave.'),
+    error: isReadable ? undefined : new GemmaError('invalid-argument', 'The conversation to go on from is no list of messages, nor a saved one of this version. Give what exportConversation() or toChatMessages() gave.'),
     usage: undefined,
     timings: undefined,
     contextUsage: undefined,
@@ -244,22 +245,6 @@ export function createGemmaStore({ engine: engineOptions, registry = createEngin
     },
   }
   return store
-}
-
-function isMessages(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => isObject(each) && typeof each['role'] === 'string' && (typeof each['content'] === 'string' || Array.isArray(each['content'])))
-}
-
-/** Undefined when the signal aborts first. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  const aborted = Promise.withResolvers<undefined>()
-  const giveUp = (): void => aborted.resolve(undefined)
-  signal.addEventListener('abort', giveUp)
-  try {
-    return await Promise.race([promise, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-  }
 }
 
 function toError(reason: unknown): Error {

@@ -1,5 +1,6 @@
 // The store's session, lent to who looks into it.
 import { expect, test } from 'vitest'
+import type { GenerateOptions } from '../session/types.ts'
 import { failure } from '../testing/failure.ts'
 import { answersOf, endless, isTalking, loadedStore, makeStore, textOf, until } from './gemma-store.testing.ts'
 import type { GemmaStore } from './types.ts'
@@ -64,6 +65,29 @@ test('an answer that waits for a look can be stopped and aborted', async () => {
   expect(await aborted).toBeUndefined()
   await looking
   expect(await said(store)).toContain('1, 2, 3, 4, 5.')
+})
+
+test('an answer that is aborted while it waits leaves the session to who looks into it', async () => {
+  const store = await loadedStore()
+  await store.send('Count to 5.')
+  const [begun, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const looking = store.withSession(async (session) => {
+    begun.resolve()
+    await gate.promise
+    return (await session.score()).length
+  })
+  await begun.promise
+  const enough = new AbortController()
+  const [question] = store.getSnapshot().messages
+  const aborted = store.edit(question.id, 'Good morning!', { signal: enough.signal }) // of another session
+  enough.abort()
+  expect(await aborted).toBeUndefined()
+  expect(store.getSnapshot()).toMatchObject({ status: 'ready', error: undefined, messages: { 1: { status: 'error', error: { name: 'AbortError' } } } })
+  gate.resolve()
+  expect(await looking).toBeGreaterThan(0)
+  const options: GenerateOptions = JSON.parse('{ "signal": { "aborted": false } }')
+  expect(await store.send('Count to 9.', options)).toBeUndefined()
+  expect(store.getSnapshot().error).toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('AbortController') })
 })
 
 test('is refused without a model, tells what the look throws, and ends with the conversation', async () => {

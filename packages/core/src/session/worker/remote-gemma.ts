@@ -1,5 +1,5 @@
 import { GemmaError } from '../../errors.ts'
-import { initialMessages } from '../chat-session.ts'
+import { initialMessages } from '../chat-input.ts'
 import { createGenerationStream } from '../generation-stream.ts'
 import type { Gemma, GenerationStream, Session } from '../types.ts'
 import type { AskOptions, Connection } from './connection.ts'

@@ -1,9 +1,9 @@
 import { GemmaError } from '../../errors.ts'
 import type { GemmaConfig } from '../../graph/config.ts'
 import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import { checkIdle, refuseImages, userContent } from '../chat-session.ts'
+import { checkIdle, refuseImages, userContent } from '../chat-input.ts'
 import { createGenerationStream } from '../generation-stream.ts'
-import { anyOf } from '../signals.ts'
+import { anyOf, untilAborted } from '../signals.ts'
 import type { ChatOptions, GenerationStream, Session } from '../types.ts'
 import type { AskOptions, Connection, Question } from './connection.ts'
 import type { Id, Reply, ReplyOf, SessionState } from './protocol.ts'
@@ -35,7 +35,7 @@ export function createRemoteSession({ connection, id, opened, config, options, s
   const look = async <T extends Reply['type']>(question: Question, expected: T, ask?: AskOptions): Promise<ReplyOf<T>> => {
     checkOpen()
     ask?.signal?.throwIfAborted()
-    await running?.result.catch(() => {})
+    if (running !== undefined) await untilAborted(running.result.catch(() => {}), ask?.signal)
     const [reply] = await Promise.all([connection.ask(question, expected, ask), opened])
     return reply
   }
