@@ -1,9 +1,10 @@
 // `pnpm bench`: Facet beside llama.cpp (native, and wllama in Chromium) on the same file, prompts and threads, interleaved.
 //   --engines a,b        of those in engine.ts; Facet's on the CPU, llama.cpp and wllama by default
-//   --backend webgpu     (or wasm) short for --engines facet-webgpu-fast; also dispatches, encode time and GPU time of the prompt and of a token
+//   --backend webgpu     (or cuda, wasm) short for --engines facet-webgpu-fast; also dispatches, encode time and GPU time of the prompt and of a token.
+//                        CUDA is emulated where there is no card (needs clang 19): --model packages/demo-model/model/demo-q8_0.gguf --prompt 16 --tokens 4
 //   --model FILE         the real Gemma 3 270M by default
 //   --synthetic SIZE     270m, 1b, 4b, 12b, 27b instead: its shapes with random weights (Q4_0, table Q8_0), no file; on webgpu by default
-//   --bandwidth-gbs N    what the device's memory can do: decode is told as a share of it
+//   --bandwidth-gbs N    what the device's memory can do: decode is told as a share of it; of CUDA's card known without
 //   --threads N, --prompt N, --tokens N, --rounds N      2, 256, 48, 5
 //   --contexts 512,8192  also decode with that much context (the prompt fills it)
 //   --profile            time per kind of step, of Facet's engines, instead of the race
@@ -16,7 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fetchModel } from '../scripts/model-fetch.ts'
 import { openBenchModel, syntheticName } from './bench-model.ts'
-import { comparedEngines, type EngineName, engineNames, isOnCpu } from './engine.ts'
+import { comparedEngines, type EngineName, engineNames, isOnCpu, titleOf } from './engine.ts'
 import { type EngineProcess, startEngine } from './engine-process.ts'
 import { costMetrics, decodeSpeed, interleave, type Measurement, median, prefillSpeed, withRatios } from './measure.ts'
 import { better, measureMachine } from './measure-machine.ts'
@@ -114,8 +115,8 @@ async function race(): Promise<void> {
   await Promise.all(engines.map((engine) => engine.dispose()))
   measured.push(...(await decodeAtContexts(engines.map(({ name }) => name))))
   const machine = machineBefore && better(machineBefore, await measureMachine(threads))
-  for (const { name } of engines) {
-    const readBytesPerSecond = bandwidth === undefined ? (isOnCpu(name) ? machine?.readBytesPerSecond : undefined) : bandwidth * 1e9
+  for (const { name, readBytesPerSecond: ofDevice } of engines) {
+    const readBytesPerSecond = bandwidth === undefined ? (isOnCpu(name) ? machine?.readBytesPerSecond : ofDevice) : bandwidth * 1e9
     const speed = measured.find(({ engine, metric }) => engine === name && metric === 'decode')?.value
     if (readBytesPerSecond === undefined || speed === undefined) continue
     measured.push({ engine: name, metric: 'decodeBandwidth', value: (speed * weightBytesPerToken) / readBytesPerSecond, unit: 'share of read bandwidth' })
@@ -123,10 +124,12 @@ async function race(): Promise<void> {
   if (machine !== undefined) measured.push({ engine: 'machine', metric: 'readBandwidth', value: machine.readBytesPerSecond / 1e9, unit: 'GB/s' })
   if (machine?.relaxedDotMacsPerSecond !== undefined) measured.push({ engine: 'machine', metric: 'relaxedDot', value: machine.relaxedDotMacsPerSecond / 1e9, unit: 'GMAC/s' })
 
-  const rows = withRatios(measured)
+  const titles = new Map<string, string>(engines.map(({ name, device }) => [name, titleOf(name, device)]))
+  const rows = withRatios(measured).map((row) => ({ ...row, engine: titles.get(row.engine) ?? row.engine }))
   const date = new Date().toISOString().slice(0, 10)
-  const devices = Object.fromEntries(engines.map(({ name, device }) => [name, device]))
-  const report = renderReport(rows, { model: modelName, threads, ...shape, date, load: [loadBefore, loadavg()[0]], devices, weightBytesPerToken, ...(bandwidth !== undefined && { bandwidth }), ...(machine && { bytesPerThread: machine.bytesPerThread }) })
+  const devices = Object.fromEntries(engines.map(({ name, device }) => [titleOf(name, device), device]))
+  const [cardBandwidth] = bandwidth === undefined ? engines.flatMap(({ readBytesPerSecond = 0 }) => (readBytesPerSecond > 0 ? [readBytesPerSecond / 1e9] : [])) : []
+  const report = renderReport(rows, { model: modelName, threads, ...shape, date, load: [loadBefore, loadavg()[0]], devices, weightBytesPerToken, ...(bandwidth !== undefined && { bandwidth }), ...(cardBandwidth !== undefined && { cardBandwidth }), ...(machine && { bytesPerThread: machine.bytesPerThread }) })
   console.log(report)
   const json = `${JSON.stringify(rows, undefined, 1)}\n`
   if (values.json !== undefined) writeFileSync(values.json, json)
@@ -159,9 +162,10 @@ async function decodeAtContexts(engineList: readonly EngineName[]): Promise<Unra
 async function profile(): Promise<void> {
   for (const name of names.filter((engine) => engine.startsWith('facet-'))) {
     const engine = await startEngine(name, modelPath, { threads, contextLength: Math.ceil((shape.promptTokens + shape.decodeTokens) / 512) * 512 })
-    console.log(`# ${name}: ${engine.device}\n`)
-    console.log(`${renderProfile(await engine.profile(shape.promptTokens, 0), `Prefill of ${shape.promptTokens} tokens`)}\n`)
-    console.log(`${renderProfile(await engine.profile(1, shape.promptTokens), `Decode at position ${shape.promptTokens}`)}\n`)
+    const title = titleOf(name, engine.device)
+    console.log(`# ${title}: ${engine.device}\n`)
+    console.log(`${renderProfile(await engine.profile(shape.promptTokens, 0), `${title}: prefill of ${shape.promptTokens} tokens`)}\n`)
+    console.log(`${renderProfile(await engine.profile(1, shape.promptTokens), `${title}: decode at position ${shape.promptTokens}`)}\n`)
     await engine.dispose()
   }
 }

@@ -9,8 +9,8 @@ let loaded: Loaded | undefined
 async function answer(call: Call): Promise<unknown> {
   if (call.method === 'load') {
     loaded = await engine.load(call.model, call.options)
-    const { loadMs, device, modelBytes } = loaded
-    return { loadMs, device, modelBytes }
+    const { loadMs, device, modelBytes, readBytesPerSecond } = loaded
+    return { loadMs, device, modelBytes, readBytesPerSecond }
   }
   if (loaded === undefined) throw new Error(`${engine.name} is not loaded.`)
   switch (call.method) {

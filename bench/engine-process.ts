@@ -20,6 +20,7 @@ export interface EngineProcess {
   readonly loadMs: number
   readonly device: string
   readonly modelBytes: number | undefined
+  readonly readBytesPerSecond: number | undefined
   run(promptIds: readonly number[], decodeCount: number): Promise<RunResult>
   peakMemoryBytes(): Promise<number | undefined>
   profile(rows: number, position: number): Promise<readonly ProfileRow[]>
@@ -32,12 +33,13 @@ const disposeLimitMs = 10_000
 export async function startEngine(name: EngineName, model: string, options: LoadOptions): Promise<EngineProcess> {
   const child = fork(fileURLToPath(new URL('engine-host.ts', import.meta.url)), [name], { execArgv: ['--conditions=@facetjs/source'], serialization: 'advanced', env: { ...process.env, ...softwareVulkan() } })
   try {
-    const { loadMs, device, modelBytes } = await ask<Pick<Loaded, 'loadMs' | 'device' | 'modelBytes'>>(child, name, { method: 'load', model, options })
+    const { loadMs, device, modelBytes, readBytesPerSecond } = await ask<Pick<Loaded, 'loadMs' | 'device' | 'modelBytes' | 'readBytesPerSecond'>>(child, name, { method: 'load', model, options })
     return {
       name,
       loadMs,
       device,
       modelBytes,
+      readBytesPerSecond,
       run: (promptIds, decodeCount) => ask(child, name, { method: 'run', promptIds, decodeCount }),
       peakMemoryBytes: async () => (await ask<number | null>(child, name, { method: 'peakMemoryBytes' })) ?? undefined,
       profile: (rows, position) => ask(child, name, { method: 'profile', rows, position }),

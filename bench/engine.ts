@@ -7,8 +7,9 @@ export interface LoadOptions {
   readonly contextLength: number
 }
 
-/** What the device did, where the backend tells (`webgpu({ onRun })`). */
+/** What the device did, where the backend tells (`webgpu({ onRun })`, `cuda({ onRun })`). */
 export interface RunCost {
+  /** CUDA calls them launches. */
   readonly dispatches: number
   /** Of the host, to hand it over. */
   readonly encodeMs: number
@@ -36,6 +37,8 @@ export interface Loaded {
   readonly device: string
   /** On the device, with one session: what `Gemma.estimate` says. Only of Facet's engines. */
   readonly modelBytes?: number
+  /** What its memory can do by its own data; undefined where it does not tell. */
+  readonly readBytesPerSecond?: number
   /** Greedy, from an empty cache (or one that shares at most the first token). */
   run(promptIds: readonly number[], decodeCount: number): Promise<RunResult>
   /** Highest resident memory so far of the process that computes. */
@@ -51,11 +54,15 @@ export interface Engine {
   load(model: string, options: LoadOptions): Promise<Loaded>
 }
 
-export const engineNames = ['facet-wasm-fast', 'facet-wasm-exact', 'facet-webgpu-fast', 'facet-webgpu-exact', 'facet-reference', 'llama-native', 'wllama'] as const
+export const engineNames = ['facet-wasm-fast', 'facet-wasm-exact', 'facet-webgpu-fast', 'facet-webgpu-exact', 'facet-cuda-fast', 'facet-cuda-exact', 'facet-reference', 'llama-native', 'wllama'] as const
 export type EngineName = (typeof engineNames)[number]
 /** Those that a plain `pnpm bench` compares: CPU beside CPU. */
 export const comparedEngines: readonly EngineName[] = ['facet-wasm-fast', 'facet-wasm-exact', 'llama-native', 'wllama']
 /** What another device computes has nothing to do with the machine's own memory bandwidth. */
-export const isOnCpu = (name: EngineName): boolean => !name.startsWith('facet-webgpu')
+export const isOnCpu = (name: EngineName): boolean => !/^facet-(?:webgpu|cuda)-/.test(name)
+/** The CUDA backend's device says so in its name. */
+export const isEmulated = (device: string): boolean => device.includes('emulated')
+/** What tables call an engine. */
+export const titleOf = (name: EngineName, device = ''): string => (isEmulated(device) ? `${name} (emulated: times mean nothing)` : name)
 /** What the others are measured against. */
 export const nativeEngine: EngineName = 'llama-native'

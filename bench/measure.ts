@@ -1,6 +1,6 @@
 /** Numbers that are kept: one row per engine and metric. */
 import type { EngineName, RunResult } from './engine.ts'
-import { nativeEngine } from './engine.ts'
+import { nativeEngine, titleOf } from './engine.ts'
 import type { EngineProcess } from './engine-process.ts'
 import { benchPrompt } from './prompt.ts'
 
@@ -32,7 +32,7 @@ export async function interleave(engines: readonly EngineProcess[], shape: RunSh
     for (const engine of engines) {
       const result = await engine.run(prompt, shape.decodeTokens)
       if (result.decodeTokens < shape.decodeTokens / 2) throw new Error(`${engine.name} ended after ${result.decodeTokens + 1} of ${shape.decodeTokens} tokens: nothing to measure. Take another --prompt.`)
-      log(`${round === 0 ? 'warm-up' : `round ${round}`}: ${engine.name} prefill ${prefillSpeed(result).toPrecision(3)}, decode ${decodeSpeed(result).toPrecision(3)} tok/s`)
+      log(`${round === 0 ? 'warm-up' : `round ${round}`}: ${titleOf(engine.name, engine.device)} prefill ${prefillSpeed(result).toPrecision(3)}, decode ${decodeSpeed(result).toPrecision(3)} tok/s`)
       if (round > 0) results.get(engine.name)?.push(result)
     }
   }

@@ -18,6 +18,8 @@ export interface ReportFacts {
   readonly weightBytesPerToken: number
   /** GB/s, where it was given and not measured. */
   readonly bandwidth?: number
+  /** GB/s, where a card told its clocks and none was given. */
+  readonly cardBandwidth?: number
   /** Of the memory that was read; undefined where no engine runs on the CPU. */
   readonly bytesPerThread?: number
 }
@@ -80,10 +82,11 @@ function cell(row: Measurement | undefined): string {
 
 export function renderReport(rows: readonly Measurement[], facts: ReportFacts): string {
   const machine = (metric: string): string => rows.find((row) => row.engine === 'machine' && row.metric === metric)?.value.toFixed(1) ?? 'not measured'
-  const { promptTokens, decodeTokens, threads, rounds, weightBytesPerToken, bandwidth, bytesPerThread } = facts
+  const { promptTokens, decodeTokens, threads, rounds, weightBytesPerToken, bandwidth, cardBandwidth, bytesPerThread } = facts
   const isProfiled = rows.some(({ metric }) => metric === 'decodeDispatches')
+  const given = bandwidth === undefined ? cardBandwidth && `${cardBandwidth.toFixed(0)} GB/s by the card's own data (2 × memory clock × bus width)` : `${bandwidth} GB/s as --bandwidth-gbs gave it`
   const notes = [
-    ...(bandwidth === undefined ? [] : [`- Memory: ${bandwidth} GB/s as --bandwidth-gbs gave it. The share is decode × the model's weight bytes (${(weightBytesPerToken / 1e6).toFixed(0)} MB) ÷ that; KV is not counted.`]),
+    ...(given === undefined ? [] : [`- Memory: ${given}. The share is decode × the model's weight bytes (${(weightBytesPerToken / 1e6).toFixed(0)} MB) ÷ that; KV is not counted.`]),
     ...(bytesPerThread === undefined
       ? []
       : [

@@ -1,12 +1,13 @@
 // `pnpm device:bundle [FILE]`: facet-device.tar.gz, all that a Linux x64 machine with a GPU needs to run conformance and bench without a
-// network: Node, Dawn, sharp, the sources (Node reads TypeScript), WASM kernels, HF's fixtures and the demo model. scripts/device-bundle/run.sh is
-// its one entry. Wants tar, xz and strip (Debian: xz-utils, binutils) and a Vulkan loader to take along (libvulkan1).
+// network: Node, Dawn, sharp, CUDA's addon and PTX, the sources (Node reads TypeScript), WASM kernels, HF's fixtures and the demo model.
+// scripts/device-bundle/run.sh is its one entry. Wants clang 19, tar, xz and strip (Debian: xz-utils, binutils) and a Vulkan loader to take along (libvulkan1).
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { build } from '../packages/backend-cuda/native/build.ts'
 import { hfFixtures } from './conformance/measure.ts'
 
 const MOST_BYTES = 60 * 2 ** 20
@@ -20,6 +21,7 @@ const [outer, app] = [join(work, 'facet-device'), join(work, 'app')]
 const sources = [
   'package.json', 'bench', 'scripts',
   ...['core', 'backend-wasm', 'backend-webgpu', 'demo-model'].flatMap((name) => ['package.json', 'src', 'wasm', 'model', 'pictures'].map((part) => `packages/${name}/${part}`)),
+  ...['package.json', 'src', 'ptx', 'build/facet-cuda.node'].map((part) => `packages/backend-cuda/${part}`),
   ...['demo', 'real-270m', ...hfFixtures.map((name) => `models/${name}`)].map((name) => `packages/core/fixtures/${name}`),
 ]
 
@@ -73,6 +75,7 @@ function findLibrary(name: string, debian: string): string {
 const megabytes = (path: string): string => `${(statSync(path).size / 2 ** 20).toFixed(1)} MiB`
 
 try {
+  await build({ addon: true, ptx: true })
   mkdirSync(outer)
   mkdirSync(app)
   copySources()

@@ -1,6 +1,6 @@
 /** The packages as npm would get them, and projects that install them. Needs `pnpm build` first. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,6 +12,10 @@ export interface PackedPackage {
   /** The tarball. */
   readonly file: string
   readonly hasCommands: boolean
+  /** It has an addon for one platform; npm takes it where it fits, as others depend on it. */
+  readonly isAddon: boolean
+  /** The addon was built, or it needs none. */
+  readonly isWhole: boolean
 }
 
 /** Package names with what npm installs for each. */
@@ -22,14 +26,16 @@ export function run(cwd: string, command: string, ...args: readonly string[]): s
   return execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
 }
 
-/** Packs all packages into a folder. */
+/** Packs all packages into a folder. Addons and PTX are in them as far as they were built. */
 export function packPackages(folder: string): readonly PackedPackage[] {
-  return readdirSync(packages).map((entry) => {
-    const { name, bin } = JSON.parse(readFileSync(join(packages, entry, 'package.json'), 'utf8'))
+  const addons = join('backend-cuda', 'npm')
+  const entries = [...readdirSync(packages), ...readdirSync(join(packages, addons)).map((platform) => join(addons, platform))]
+  return entries.map((entry) => {
+    const { name, version, bin, main = 'package.json' } = JSON.parse(readFileSync(join(packages, entry, 'package.json'), 'utf8'))
     run(join(packages, entry), 'npx', '-y', PNPM, 'pack', '--pack-destination', folder)
-    const file = readdirSync(folder).find((packed) => packed.startsWith(`${name.slice(1).replace('/', '-')}-`) && packed.endsWith('.tgz'))
-    if (file === undefined) throw new Error(`${name} was not packed`)
-    return { name, file: join(folder, file), hasCommands: bin !== undefined }
+    const file = join(folder, `${name.slice(1).replace('/', '-')}-${version}.tgz`)
+    if (!existsSync(file)) throw new Error(`${name} was not packed`)
+    return { name, file, hasCommands: bin !== undefined, isAddon: entry.startsWith(addons), isWhole: existsSync(join(packages, entry, main)) }
   })
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { prebuild } from '../packages/backend-cuda/native/prebuild.ts'
 import { installPeers } from './bench-peers.ts'
 import { findClang } from './clang.ts'
 import { installOracle } from './install-oracle.ts'
@@ -14,7 +15,7 @@ import { fetchModel } from './model-fetch.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const isCi = process.argv.includes('--ci')
-const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', ...(isCi && { FACET_REQUIRE_CHROMIUM: '1' }), PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}` }
+const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', ...(isCi && { FACET_REQUIRE_CHROMIUM: '1', FACET_REQUIRE_PTXAS: '1' }), PATH: `${join(root, 'node_modules', '.bin')}:${process.env['PATH']}` }
 
 let passed = 0
 let failed = 0
@@ -85,6 +86,9 @@ check('WASM kernels are what their sources give', process.execPath, 'packages/ba
 await want('the real Gemma 3 270M', fetchModel)
 await want('lavapipe', findLavapipe)
 await want('clang 19', findClang)
+await want("the CUDA backend's addon as a release has it", () => prebuild('linux-x64'))
+
+check('CUDA kernels are what NVIDIA GPUs can run', process.execPath, '--conditions=@facetjs/source', 'packages/backend-cuda/native/ptxas.ts')
 
 runTests()
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')

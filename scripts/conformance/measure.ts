@@ -144,12 +144,14 @@ async function agreeReal({ numerics }: Subject, factory: BackendFactory, { model
       if (isEqual) agree++
       say(`270M: ${isEqual ? 'equal' : 'other tokens'} (${agree} so far)`)
     }
+    const ofPrompts = { agree, of: Math.min(most, prompts.length), tokens }
+    if (rows === 0) return { prompts: ofPrompts }
     const expected = await readSafetensors(readFileSync(new URL('long.safetensors', real)))
     const long = [...(expected.get('ids')?.data ?? [])].slice(0, rows)
     const found = await trace(checkpoint, factory, { ids: long, logits: 256, numerics, chunk: 128 })
     const agreement = compareRows(expected, found, long.length)
     say(`270M, ${rows} rows: top-1 ${agreement.top1}, KL ${agreement.kl}`)
-    return { prompts: { agree, of: Math.min(most, prompts.length), tokens }, rows: agreement }
+    return { prompts: ofPrompts, rows: agreement }
   } finally {
     await checkpoint.close()
   }

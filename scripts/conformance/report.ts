@@ -22,8 +22,16 @@ export function writeResults(results: Results): void {
   writeFileSync(file('conformance.md'), renderReport(results))
 }
 
+const isEmulated = ({ device }: Measurement): boolean => device.includes('emulated')
+
+/** What was not measured this time stays as it was; but a card's column has nothing of an emulated one. */
+export function mergeMeasurement(known: Measurement | undefined, found: Measurement): Measurement {
+  return known !== undefined && isEmulated(known) === isEmulated(found) ? { ...known, ...found } : found
+}
+
 export function renderReport(results: Results): string {
-  const columns = subjects.flatMap(({ name }) => (results[name] === undefined ? [] : [{ name, found: results[name] }]))
+  const measured = subjects.flatMap(({ name }) => (results[name] === undefined ? [] : [{ name, found: results[name] }]))
+  const columns = measured.map(({ name, found }) => ({ name: isEmulated(found) ? `${name} (emulated)` : name, found }))
   const table = (first: string, rows: readonly (readonly [string, (found: Measurement) => string])[]): string =>
     [`| ${[first, ...columns.map(({ name }) => name)].join(' | ')} |`, `|${'---|'.repeat(columns.length + 1)}`, ...rows.map(([label, cell]) => `| ${[label, ...columns.map(({ found }) => cell(found))].join(' | ')} |`)].join('\n')
   const kinds = [...new Set(columns.flatMap(({ found }) => Object.keys(found.kinds)))]
@@ -33,7 +41,10 @@ Written by \`pnpm conformance\` from \`conformance.json\`; each column can be me
 The cases are data (\`@facetjs/core/testing\`), the same for every backend: [backends.md](backends.md) says how to run them on one of your own.
 
 ${columns.map(({ name, found }) => `- **${name}**: ${found.device} (${found.date})`).join('\n')}
-
+${columns.some(({ found }) => isEmulated(found)) ? `
+**Emulated**: no GPU has run this. The kernels' own sources are compiled as C++ and run on the CPU, thread by thread, under a driver library of our own
+(\`packages/backend-cuda/native/emulator\`). It shows what they compute, not what a compiler for GPUs or a card makes of them.
+` : ''}
 ## Against the reference
 
 Worst NMSE of a step kind's cases (its tolerances: \`packages/core/src/testing/tolerance.ts\`), and how many passed.

@@ -1,4 +1,4 @@
-// Builds what is native: node --conditions=@facetjs/source native/build.ts [addon] [emulated] [ptx] [all] [--sanitize]
+// Builds what is native: node --conditions=@facetjs/source native/build.ts [addon] [emulated] [ptx] [all] [--sanitize]; addon and emulated without any.
 // Only what has changed is compiled. Everything goes to build/ (with --sanitize, build/sanitize/), PTX to ptx/.
 import { mkdir, readdir } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -93,21 +93,29 @@ const targets = [
   { arch: 'sm_90', ptx: 'ptx78' },
 ] as const
 
-async function ptxTexts(compiler: string): Promise<readonly Product[]> {
+/** One text per kernel source and architecture. */
+export async function ptxTexts(compiler: string): Promise<readonly Product[]> {
   const sources = await sourcesIn('kernels', '.cu')
   return targets.flatMap(({ arch, ptx }) =>
     sources.map((source): Product => {
-      const file = join(root, 'ptx', arch, `${relative(join(native, 'kernels'), source).replace(/\.cu$/, '')}.ptx`)
+      const name = join('ptx', arch, `${relative(join(native, 'kernels'), source).replace(/\.cu$/, '')}.ptx`)
       const args = ['-x', 'cuda', `--cuda-gpu-arch=${arch}`, `--cuda-feature=+${ptx}`, '--cuda-device-only', '-nocudainc', '-nocudalib', '-std=c++20', '-O3', '-ffp-contract=off', '-Wall', '-Wextra', '-Werror', '-S']
-      return { file, compiler, args, inputs: [source], hasHeaders: true }
+      // The folder is published: it has nothing else in it.
+      return { file: join(root, name), notes: join(root, 'build', 'objects', name), compiler, args, inputs: [source], hasHeaders: true }
     }),
   )
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const asked = process.argv.slice(2)
-  const isWanted = (name: string): boolean => asked.includes(name) || asked.includes('all') || !asked.some((each) => !each.startsWith('--'))
+  const isWanted = (name: string): boolean => asked.includes(name) || asked.includes('all')
+  const isDefault = asked.every((each) => each.startsWith('--'))
   const start = performance.now()
-  const built = await build({ addon: isWanted('addon'), emulated: isWanted('emulated'), ptx: asked.includes('ptx') }, { sanitize: asked.includes('--sanitize') })
-  console.log(`${Object.values(built).join(', ')}: ${((performance.now() - start) / 1000).toFixed(1)} s`)
+  try {
+    await build({ addon: isDefault || isWanted('addon'), emulated: isDefault || isWanted('emulated'), ptx: isWanted('ptx') }, { sanitize: asked.includes('--sanitize') })
+    console.log(`up to date after ${((performance.now() - start) / 1000).toFixed(1)} s`)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
+  }
 }

@@ -17,6 +17,8 @@ export interface Product {
   readonly inputs: readonly string[]
   /** The compiler is asked which headers it read. */
   readonly hasHeaders: boolean
+  /** Where is noted what it was made from. Default: beside it. */
+  readonly notes?: string
 }
 
 /** Compilers that run at once. */
@@ -34,15 +36,15 @@ export async function makeAll(products: readonly Product[]): Promise<readonly Pr
   return stale
 }
 
-async function make({ file, compiler, args, inputs, hasHeaders }: Product): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
+async function make({ file, compiler, args, inputs, hasHeaders, notes = file }: Product): Promise<void> {
+  for (const path of [file, notes]) await mkdir(dirname(path), { recursive: true })
   // Whoever reads it at this moment has a whole one, the old or the new.
   const fresh = `${file}.${process.pid}`
   const begun = Date.now()
   try {
-    await run(compiler, [...args, ...(hasHeaders ? ['-MMD', '-MF', `${file}.d`] : []), '-o', fresh, ...inputs], { maxBuffer: 2 ** 26 })
+    await run(compiler, [...args, ...(hasHeaders ? ['-MMD', '-MF', `${notes}.d`] : []), '-o', fresh, ...inputs], { maxBuffer: 2 ** 26 })
     await rename(fresh, file)
-    await writeFile(`${file}.made`, JSON.stringify({ command: commandOf({ compiler, args, inputs }), begun }))
+    await writeFile(`${notes}.made`, JSON.stringify({ command: commandOf({ compiler, args, inputs }), begun }))
   } catch (error) {
     await rm(fresh, { force: true })
     throw new Error(`${inputs.length === 1 ? inputs[0] : file} does not compile. Mend what the compiler says.\n${error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error)}`, { cause: error })
@@ -50,11 +52,11 @@ async function make({ file, compiler, args, inputs, hasHeaders }: Product): Prom
 }
 
 /** Made by the same command, and nothing that it read has changed since it began. */
-export async function isFresh({ file, compiler, args, inputs, hasHeaders }: Product): Promise<boolean> {
+export async function isFresh({ file, compiler, args, inputs, hasHeaders, notes = file }: Product): Promise<boolean> {
   try {
     await stat(file)
-    const made: { readonly command: string; readonly begun: number } = JSON.parse(await readFile(`${file}.made`, 'utf8'))
-    const read = hasHeaders ? headersOf(await readFile(`${file}.d`, 'utf8')) : []
+    const made: { readonly command: string; readonly begun: number } = JSON.parse(await readFile(`${notes}.made`, 'utf8'))
+    const read = hasHeaders ? headersOf(await readFile(`${notes}.d`, 'utf8')) : []
     const changed = await Promise.all([...inputs, ...read].map(async (path) => (await stat(path)).mtimeMs))
     return made.command === commandOf({ compiler, args, inputs }) && changed.every((time) => time < made.begun)
   } catch {

@@ -2,12 +2,15 @@ import { GemmaError } from '@facetjs/core/backend'
 import { type Addon, type ContextHandle, type DeviceInfo, type DriverHandle, isDriverError } from './driver/addon.ts'
 import { type DriverOptions, findDriver, noGpu, versionName } from './driver/find-driver.ts'
 import { loadAddon } from './driver/load-addon.ts'
+import type { RunProfile } from './profile.ts'
 
 export interface CudaOptions extends DriverOptions {
   /** Which GPU, as `cudaDevices()` and nvidia-smi count. Default 0. */
   readonly device?: number
   /** Waits for each kernel, so that the error of one that fails names it. Slow. */
   readonly debug?: boolean
+  /** Told what each run cost, after the GPU is through with it. For measuring. */
+  readonly onRun?: (run: RunProfile) => void
 }
 
 /** A GPU of this machine. */
@@ -18,6 +21,10 @@ export interface CudaDevice {
   readonly totalBytes: number
   readonly computeCapability: readonly [major: number, minor: number]
   readonly multiprocessors: number
+  /** The highest, as the driver has it; 0 where it does not say. */
+  readonly clockMhz: number
+  readonly memoryClockMhz: number
+  readonly memoryBusBits: number
   /** CUDA version of the driver, as in '12.4'. */
   readonly driver: string
   /** Why it cannot be used, where it cannot. */
@@ -33,6 +40,7 @@ export interface Device extends Pick<CudaDevice, 'name' | 'computeCapability' | 
   readonly context: ContextHandle
   readonly isEmulated: boolean
   readonly isDebug: boolean
+  readonly onRun: ((run: RunProfile) => void) | undefined
   /** Settles when the device is gone, but not by `close`. */
   readonly lost: Promise<GemmaError>
   /** Throws what the device was lost by. */
@@ -58,7 +66,7 @@ export function cudaDevices(options: DriverOptions = {}): readonly CudaDevice[] 
 }
 
 /** @throws GemmaError `backend-unavailable`, `out-of-memory` */
-export function openDevice({ device: index = 0, debug = false, ...options }: CudaOptions): Device {
+export function openDevice({ device: index = 0, debug = false, onRun, ...options }: CudaOptions): Device {
   const raw = loadAddon()
   let failure: GemmaError | undefined
   const { promise: lost, resolve: lose } = Promise.withResolvers<GemmaError>()
@@ -85,6 +93,7 @@ export function openDevice({ device: index = 0, debug = false, ...options }: Cud
     context,
     isEmulated,
     isDebug: debug,
+    onRun,
     name: `CUDA${isEmulated ? ' emulated' : ''}, ${found.name}, ${Math.round(found.totalBytes / 2 ** 30)} GiB, sm_${found.computeCapability.join('')}, driver ${found.driver}`,
     computeCapability: found.computeCapability,
     multiprocessors: found.multiprocessors,
@@ -98,8 +107,8 @@ export function openDevice({ device: index = 0, debug = false, ...options }: Cud
         const end = raw.recordEvent(context, false)
         await raw.whenReached(end)
         raw.release(end)
-      } catch {
-        // A lost device is told by what comes next.
+      } catch (error) {
+        translate(error) // a lost device is told by what comes next
       }
     },
     async close() {
@@ -122,11 +131,12 @@ function listDevices(addon: Addon, driver: DriverHandle): readonly CudaDevice[] 
 }
 
 function describe(info: DeviceInfo, index: number, driver: string): CudaDevice {
-  const { name, uuid, totalBytes, computeCapabilityMajor: major, computeCapabilityMinor: minor, multiprocessors } = info
+  const { name, uuid, totalBytes, computeCapabilityMajor: major, computeCapabilityMinor: minor, multiprocessors, clockKhz, memoryClockKhz, memoryBusBits } = info
+  const clocks = { clockMhz: Math.round(clockKhz / 1000), memoryClockMhz: Math.round(memoryClockKhz / 1000), memoryBusBits }
   const [leastMajor, leastMinor] = LEAST_CAPABILITY
   const isOld = major < leastMajor || (major === leastMajor && minor < leastMinor)
   const problem = `it has compute capability ${major}.${minor}, and ${leastMajor}.${leastMinor} (GeForce RTX 20, T4) or later is needed. Use another GPU, or the WASM backend.`
-  return { index, name, uuid, totalBytes, computeCapability: [major, minor], multiprocessors, driver, ...(isOld && { problem }) }
+  return { index, name, uuid, totalBytes, computeCapability: [major, minor], multiprocessors, ...clocks, driver, ...(isOld && { problem }) }
 }
 
 function failureOf(error: unknown, where?: string, isDebug = false): unknown {

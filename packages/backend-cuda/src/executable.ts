@@ -7,6 +7,7 @@ import type { LaunchOptions } from './launch.ts'
 import { createLauncher, type Launcher } from './launcher.ts'
 import { send } from './memory.ts'
 import type { Modules } from './modules.ts'
+import { recordRun } from './profile.ts'
 
 /** Runs of one token that are on their way to the device before the next one waits. */
 export const RUNS_AHEAD = 4
@@ -61,12 +62,16 @@ export async function compilePlan({ device, modules, options, enqueue }: Compile
     await send(device, parameters, 0, new Uint8Array(Int32Array.of(rows, position, taken, adjusted).buffer))
     // A token is over before anyone could stop it.
     const parts = stop === undefined || isToken ? [[begin, end]] : Array.from({ length: end - begin }, (_, i) => [begin + i, begin + i + 1])
+    const recorder = device.onRun && recordRun(device, plan.name, device.onRun)
     for (const [first, last] of parts) {
       await makeRoom()
       stop?.throwIfAborted()
-      launcher.launch(first, last, { rows, taken })
+      const launch = (): number => launcher.launch(first, last, { rows, taken })
+      if (recorder === undefined) launch()
+      else recorder.measure(launch)
       ahead.push(addon.recordEvent(context, false))
     }
+    recorder?.finish()
   }
   /** Waits until no more is queued than is worth it. */
   const makeRoom = async (): Promise<void> => {

@@ -5,8 +5,8 @@ import type { RunShape, SectionLaunches } from './launch.ts'
 
 /** Queues what sections of a plan launch. */
 export interface Launcher {
-  /** Sections [begin, end). @throws GemmaError that names the kernel, as far as it is known */
-  launch(begin: number, end: number, run: RunShape): void
+  /** Sections [begin, end). @returns the number of kernels. @throws GemmaError that names the kernel, as far as it is known */
+  launch(begin: number, end: number, run: RunShape): number
   dispose(): void
 }
 
@@ -25,32 +25,43 @@ export function createLauncher(device: Device, plan: Plan, list: LaunchListHandl
   }
   const gridsOf = (begin: number, end: number, run: RunShape): Uint32Array => Uint32Array.from(launches.slice(begin, end).flatMap(({ grid }) => grid(run)))
   const hasGraphs = plan.limits.rows === 1 && !isDebug
-  /** By what decides the grids; undefined after the first run. */
-  const graphs = new Map<string, GraphHandle | undefined>()
+  /** By what decides the grids; without a graph after the first run. */
+  const captured = new Map<string, { readonly kernels: number; readonly graph?: GraphHandle }>()
 
-  const launchRange = (begin: number, end: number, run: RunShape): void => {
-    if (begin === end) return
+  const launchRange = (begin: number, end: number, run: RunShape): number => {
+    if (begin === end) return 0
     const key = `${begin} ${end} ${run.taken}`
-    if (!hasGraphs || !graphs.has(key)) {
-      raw.launch(list, begin, end, gridsOf(begin, end, run), isDebug)
-      graphs.set(key, undefined)
-      return
+    const known = hasGraphs ? captured.get(key) : undefined
+    if (known === undefined) {
+      const grids = gridsOf(begin, end, run)
+      raw.launch(list, begin, end, grids, isDebug)
+      const kernels = countKernels(grids)
+      if (hasGraphs) captured.set(key, { kernels })
+      return kernels
     }
-    const graph = graphs.get(key) ?? raw.captureGraph(list, begin, end, gridsOf(begin, end, run))
-    graphs.set(key, graph)
+    const { kernels, graph = raw.captureGraph(list, begin, end, gridsOf(begin, end, run)) } = known
+    captured.set(key, { kernels, graph })
     raw.launchGraph(graph)
+    return kernels
   }
   return {
     launch(begin, end, run) {
       try {
-        launchRange(begins[begin], begins[end], run)
+        return launchRange(begins[begin], begins[end], run)
       } catch (error) {
         throw device.translate(error, isDriverError(error) && error.launch !== undefined ? whereOf(error.launch) : undefined)
       }
     },
     dispose() {
-      for (const graph of graphs.values()) if (graph !== undefined) raw.release(graph)
-      graphs.clear()
+      for (const { graph } of captured.values()) if (graph !== undefined) raw.release(graph)
+      captured.clear()
     },
   }
+}
+
+/** grids: u32 [launches, 3]. Where one of three is 0, nothing is launched. */
+function countKernels(grids: Uint32Array): number {
+  let count = 0
+  for (let i = 0; i < grids.length; i += 3) if (grids[i] > 0 && grids[i + 1] > 0 && grids[i + 2] > 0) count++
+  return count
 }

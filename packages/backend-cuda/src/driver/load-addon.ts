@@ -27,7 +27,7 @@ export function loadAddon(): Addon {
   const why = cause?.message ?? `there is none for ${platform}`
   throw new GemmaError(
     'backend-unavailable',
-    `The CUDA backend's addon cannot be loaded: ${why}. In a checkout, run node native/build.ts addon in packages/backend-cuda; elsewhere use another backend.`,
+    `The CUDA backend's addon cannot be loaded: ${why}. In a checkout, run node native/build.ts addon in packages/backend-cuda; elsewhere see that npm installs optional dependencies, or use another backend.`,
     { cause, details: { platform } },
   )
 }

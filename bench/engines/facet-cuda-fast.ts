@@ -1,0 +1,4 @@
+import type { Engine } from '../engine.ts'
+import { cudaEngine } from './cuda.ts'
+
+export const engine: Engine = cudaEngine('facet-cuda-fast', 'fast')
