@@ -23,7 +23,8 @@ for (const platform of platforms) {
     it('is for that platform, and needs no C++ library', () => {
       const bytes = readFileSync(file)
       expect(formatOf(bytes)).toEqual(formats[platform])
-      expect(bytes.toString('latin1')).not.toMatch(/libstdc\+\+\.so|libc\+\+\.so|libgcc_s\.so|libc\+\+\.dll|libcuda\.so/)
+      const foreign = ['libstdc++.so', 'libc++.so', 'libgcc_s.so', 'libc++.dll', 'libcuda.so', 'nvcuda.dll']
+      expect(foreign.filter((name) => bytes.includes(name))).toEqual([])
     })
 
     it.runIf(platform.startsWith('linux-'))('needs no glibc after 2.28', () => {
@@ -33,9 +34,8 @@ for (const platform of platforms) {
     })
 
     it.runIf(platform.startsWith('win32-'))('takes the functions of Node-API from node.exe', () => {
-      const text = readFileSync(file, 'latin1')
-      expect(text).toMatch(/node\.exe/i)
-      expect(text).toContain('napi_create_function')
+      const bytes = readFileSync(file)
+      expect(['NODE.EXE', 'napi_create_reference', 'napi_queue_async_work'].filter((name) => !bytes.includes(name))).toEqual([])
     })
 
     // Node 24 of this repository, and the machine's own.
