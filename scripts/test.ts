@@ -90,8 +90,8 @@ await want("the CUDA backend's addon as a release has it", () => prebuild('linux
 
 check('CUDA kernels are what NVIDIA GPUs can run', process.execPath, '--conditions=@facetjs/source', 'packages/backend-cuda/native/ptxas.ts')
 
+check('build', 'turbo', 'run', 'build', '--output-logs=errors-only') // first: browser tests that find nothing to build do not build beside each other
 runTests()
-check('build', 'turbo', 'run', 'build', '--output-logs=errors-only')
 check('what a page loads', process.execPath, '--conditions=@facetjs/source', 'scripts/page-size.ts')
 check('packages as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/pack-check.ts')
 check('examples as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/examples-check.ts')
