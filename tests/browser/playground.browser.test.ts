@@ -279,6 +279,25 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     expect(errors).toEqual([])
   })
 
+  test('a reload for threads that came to nothing is made up for; after two there are no more', async () => {
+    await using opened = await openIsolated()
+    const { page } = opened
+    /** As if the page had reloaded so often, without a service worker by now. */
+    const comeFromTheNetwork = async (reloads: number): Promise<void> => {
+      await page.evaluate(`(async () => {
+        for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister()
+        sessionStorage.setItem('facet.reloads-for-threads', '${reloads}')
+      })()`)
+      await page.reload()
+    }
+    await comeFromTheNetwork(1)
+    await untilIsolated(page)
+    await comeFromTheNetwork(2)
+    await page.evaluate('navigator.serviceWorker.ready.then(() => 0)')
+    await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
+    expect(await page.evaluate('crossOriginIsolated')).toBe(false)
+  })
+
   test('can be installed, and answers without its server', async () => {
     const offline = await openPlaygroundSite(String(executablePath))
     try {

@@ -6,7 +6,7 @@ import type { Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, answers, ask, drop, fileAt, openTab, seriousFindings } from './playground-page.ts'
+import { answered, answers, ask, drop, fileAt, openTab, seriousFindings, untilIsolated } from './playground-page.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const executablePath = await chromiumOrReason('The tests of the race')
@@ -266,12 +266,6 @@ async function finished(page: Page): Promise<void> {
 async function textsOf(page: Page): Promise<Readonly<Record<string, string>>> {
   const lanes = await page.getByRole('article').all()
   return Object.fromEntries(await Promise.all(lanes.map(async (lane) => [await lane.getAttribute('aria-label'), await lane.locator('[data-lane-text]').textContent()] as const)))
-}
-
-/** Not by waitForFunction, which the page's policy forbids. */
-async function untilIsolated(page: Page): Promise<void> {
-  await expect.poll(() => page.evaluate('crossOriginIsolated').catch(() => false), { timeout: 60_000 }).toBe(true)
-  await page.getByRole('textbox', { name: 'Message', exact: true }).waitFor()
 }
 
 /** Workers that hold, or are about to hold, a model; not the threads that they compute with. */
