@@ -1,6 +1,6 @@
 // `npm test`: every check of the repository, one after another; goes on after a failure and ends with the totals.
 //   --ci   the real Gemma 3 270M, Chromium and lavapipe must be there; else their tests are skipped, with the reason printed
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -32,6 +32,27 @@ function check(name: string, command: string, ...args: readonly string[]): void 
   console.log(`— ${name} ${status === 0 ? 'passed' : `FAILED (${error?.message ?? `exit ${status}`})`} in ${seconds} s`)
 }
 
+/** The same while something else runs: what it prints comes when it has ended. */
+async function checkBeside(name: string, command: string, ...args: readonly string[]): Promise<void> {
+  const start = performance.now()
+  const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const printed: Buffer[] = []
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => void printed.push(chunk))
+  const status = await ended(child)
+  if (status === 0) passed++
+  else failed++
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
+  console.log(`\n— ${name}: ${command} ${args.join(' ')}\n${Buffer.concat(printed).toString().trimEnd()}\n— ${name} ${status === 0 ? 'passed' : `FAILED (${String(status)})`} in ${seconds} s, beside others`)
+}
+
+/** The exit status, or why there is none. */
+function ended(child: ChildProcess): Promise<number | string> {
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message))
+    child.on('close', (code, signal) => resolve(code ?? String(signal)))
+  })
+}
+
 interface VitestReport {
   readonly numPassedTests: number
   readonly numFailedTests: number
@@ -41,10 +62,10 @@ interface VitestReport {
 }
 
 /** Runs all vitest tests and adds their counts. */
-function runTests(): void {
+async function runTests(): Promise<void> {
   const reportFile = join(mkdtempSync(join(tmpdir(), 'facet-test-')), 'report.json')
   console.log('\n— tests: vitest run')
-  const { status } = spawnSync('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`], { cwd: root, env, stdio: 'inherit' })
+  const status = await ended(spawn('vitest', ['run', '--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`], { cwd: root, env, stdio: 'inherit' }))
   try {
     const report: VitestReport = JSON.parse(readFileSync(reportFile, 'utf8'))
     passed += report.numPassedTests
@@ -79,19 +100,21 @@ check('types of the browser tests', 'tsc', '-p', 'tests/browser/tsconfig.json')
 check('types of the tests of the CLI', 'tsc', '-p', 'tests/cli/tsconfig.json')
 check('types of the tests beside transformers.js', 'tsc', '-p', 'tests/transformers-js/tsconfig.json')
 check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
-check('lint', 'oxlint', '--deny-warnings')
 check('boundaries between packages', 'turbo', 'boundaries')
-check('WASM kernels are what their sources give', process.execPath, 'packages/backend-wasm/native/build.ts', '--check')
 
 await want('the real Gemma 3 270M', fetchModel)
 await want('lavapipe', findLavapipe)
 await want('clang 19', findClang)
 await want("the CUDA backend's addon as a release has it", () => prebuild('linux-x64'))
 
-check('CUDA kernels are what NVIDIA GPUs can run', process.execPath, '--conditions=@facetjs/source', 'packages/backend-cuda/native/ptxas.ts')
-
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only') // first: browser tests that find nothing to build do not build beside each other
-runTests()
+// The tests keep one processor busy.
+const beside = async (): Promise<void> => {
+  await checkBeside('lint', 'oxlint', '--deny-warnings')
+  await checkBeside('WASM kernels are what their sources give', process.execPath, 'packages/backend-wasm/native/build.ts', '--check')
+  await checkBeside('CUDA kernels are what NVIDIA GPUs can run', process.execPath, '--conditions=@facetjs/source', 'packages/backend-cuda/native/ptxas.ts')
+}
+await Promise.all([runTests(), beside()])
 check('what a page loads', process.execPath, '--conditions=@facetjs/source', 'scripts/page-size.ts')
 check('packages as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/pack-check.ts')
 check('examples as users get them', process.execPath, '--conditions=@facetjs/source', 'scripts/examples-check.ts')

@@ -1,4 +1,5 @@
 import type { WeightType } from '../backend.ts'
+import { f32ToF16 } from '../weights/half.ts'
 import { blockLayouts } from '../weights/weight-types.ts'
 
 /** A small seeded generator for test data (mulberry32): the same numbers on every machine. */
@@ -64,11 +65,6 @@ const scaleFields: Readonly<Record<Exclude<WeightType, 'f32' | 'f16' | 'bf16'>, 
   q6_k: { offsets: [208], range: 18 * 74 },
 }
 
-/** The bits of a normal f16 number, truncated. */
 function half(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer)[0]
-  const exponent = ((bits >>> 23) & 255) - 127 + 15
-  const sign = (bits >>> 16) & 0x8000
-  if (exponent <= 0) return sign
-  return sign | (Math.min(exponent, 30) << 10) | ((bits >>> 13) & 0x3ff)
+  return f32ToF16(Float32Array.of(value))[0]
 }
