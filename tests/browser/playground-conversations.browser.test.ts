@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, answers, ask, count, drop, fileAt, lastAnswer, night, openIsolatedPage, widthOfPicture } from './playground-page.ts'
+import { answered, answers, ask, count, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, widthOfPicture } from './playground-page.ts'
 
 const picture = fileURLToPath(new URL('../../packages/core/fixtures/demo/pictures/001.png', import.meta.url))
 const executablePath = await chromiumOrReason('The tests of the playground')
@@ -57,9 +57,7 @@ describe.skipIf(executablePath instanceof Error)('conversations of the playgroun
     const versions = (name: string): Promise<string> => page.getByRole('article', { name }).last().getByRole('group', { name: 'Versions of this message' }).innerText()
     await ask(page, night.question)
     expect(await answered(page)).toBe(night.text)
-    await page.getByRole('button', { name: 'Edit question' }).click()
-    await page.getByRole('textbox', { name: 'Edit question' }).fill(count.question)
-    await page.getByRole('textbox', { name: 'Edit question' }).press('Enter')
+    await editQuestion(page, count.question)
     await expect.poll(() => answers(page)).toEqual([count.text])
     await lastAnswer(page).getByRole('button', { name: 'Answer again' }).click()
     await lastAnswer(page).getByText('2/2').waitFor()

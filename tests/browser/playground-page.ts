@@ -45,6 +45,13 @@ export async function ask(page: Page, question: string): Promise<void> {
   await page.getByRole('button', { name: 'Send', exact: true }).click()
 }
 
+/** Asks something else in place of the only question. */
+export async function editQuestion(page: Page, question: string): Promise<void> {
+  await page.getByRole('button', { name: 'Edit question' }).click()
+  await page.getByRole('textbox', { name: 'Edit question' }).fill(question)
+  await page.getByRole('textbox', { name: 'Edit question' }).press('Enter')
+}
+
 /** The answers that are there, without their footers. */
 export async function answers(page: Page): Promise<readonly string[]> {
   return await page.locator('[data-answer]').allInnerTexts()

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OpenOptions, type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, answers, ask, count, desktop, drop, fileAt, lastAnswer, night, openIsolatedPage, openTab, phone, seriousFindings, untilIsolated, useExactNumerics, widthOfPicture } from './playground-page.ts'
+import { answered, answers, ask, count, desktop, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, openTab, phone, seriousFindings, untilIsolated, useExactNumerics, widthOfPicture } from './playground-page.ts'
 
 interface DemoRow {
   readonly turns: readonly { readonly question: string; readonly picture: string | null }[]
@@ -111,9 +111,7 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     const { page } = opened
     await ask(page, night.question)
     expect(await answered(page)).toBe(night.text)
-    await page.getByRole('button', { name: 'Edit question' }).click()
-    await page.getByRole('textbox', { name: 'Edit question' }).fill(count.question)
-    await page.getByRole('textbox', { name: 'Edit question' }).press('Enter')
+    await editQuestion(page, count.question)
     await expect.poll(() => answers(page)).toEqual([count.text])
     await lastAnswer(page).getByRole('button', { name: 'Answer again' }).click()
     await lastAnswer(page).getByText('2/2').waitFor()
