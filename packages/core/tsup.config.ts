@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     'backend-api': 'src/backend-api.ts',
+    'session-api': 'src/session-api.ts',
     inspect: 'src/inspect.ts',
     'reference/index': 'src/reference/index.ts',
     'testing/index': 'src/testing/index.ts',

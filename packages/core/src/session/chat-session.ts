@@ -22,8 +22,8 @@ import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, 
 export interface SessionContext {
   /** Another one after a recovery, which is waited for. */
   readonly model: () => Promise<TextModel>
-  /** The one that was used last, if nobody uses it now, else a new one. */
-  readonly takeCache: (model: TextModel) => Promise<KvCache>
+  /** One that nobody uses now and that may hold the beginning of `ids`, else a new one. */
+  readonly takeCache: (model: TextModel, ids: readonly number[]) => Promise<KvCache>
   /** Keeps it for who comes next, or ends it. */
   readonly giveBack: (model: TextModel, cache: KvCache) => void
   readonly tokenizer: Tokenizer
@@ -70,10 +70,10 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   const checkOpen = (): void => {
     if (end.signal.aborted) throw end.signal.reason
   }
-  const openCache = async (): Promise<{ readonly model: TextModel; readonly cache: KvCache }> => {
+  const openCache = async (ids: readonly number[]): Promise<{ readonly model: TextModel; readonly cache: KvCache }> => {
     const model = await context.model()
     if (opened?.model === model) return { model, cache: await opened.cache }
-    const cache = context.takeCache(model)
+    const cache = context.takeCache(model, ids)
     cache.catch(() => {
       opened = undefined // the next send may find more memory
     })
@@ -118,7 +118,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     // Before its turn: what does not fit is no part of the conversation, stopped or not.
     const asked = fitPrompt({ prompt: idsOf([...kept, prompt]), options: resolved, makeRoom, contextLength, vocabSize: context.config.text.vocabSize })
     const answer = async (): Promise<GenerationResult> => {
-      const { model, cache } = await openCache()
+      const { model, cache } = await openCache(asked)
       return await generate({
         model,
         tokenizer,
@@ -158,7 +158,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     if (running !== undefined) await untilAborted(running.result.catch(() => {}), halt)
     return await inTurn(async () => {
       const { past: seen, images: shown } = await said(halt)
-      return await see({ config: context.config.text, tokenizer, exchanges: seen, endIds: context.endIds, open: openCache, imageRows: (key, each) => rowsOf(shown, key, each), signal: halt })
+      return await see({ config: context.config.text, tokenizer, exchanges: seen, endIds: context.endIds, open: () => openCache(idsOf(seen)), imageRows: (key, each) => rowsOf(shown, key, each), signal: halt })
     }, halt)
   }
 

@@ -6,6 +6,7 @@ import type { ImagePromptStyle } from '../tokenizer/image-prompt.ts'
 import type { TextRange, Tokenizer } from '../tokenizer/tokenizer.ts'
 import type { Checkpoint } from '../weights/checkpoint.ts'
 import { isCheckpoint, type ModelInput, openModel } from '../weights/open-model.ts'
+import { type CachePool, createCachePool } from './cache-pool.ts'
 import { imageParts, refuseImages } from './chat-input.ts'
 import { createChatSession, type SessionContext } from './chat-session.ts'
 import { estimate } from './estimate.ts'
@@ -52,7 +53,7 @@ export const Gemma: {
 
 async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
   checkOptions(options)
-  const { onProgress, imagePrompt: style = 'hf' } = options
+  const { onProgress, imagePrompt: style = 'hf', idleCaches = 1 } = options
   onProgress?.({ phase: 'open', loaded: 0, total: 1 })
   const backend = await openBackend(options) // first: without one, gigabytes would be fetched in vain
   let checkpoint: Checkpoint | undefined
@@ -66,7 +67,7 @@ async function load(input: ModelInput, options: LoadOptions): Promise<Gemma> {
     })
     onProgress?.({ phase: 'open', loaded: 1, total: 1 })
     device = await putOnDevice(checkpoint, tokenizer, !isCheckpoint(input), backend, options)
-    return createGemma({ origin: originOf(input, options), checkpoint, tokenizer, template, device, style })
+    return createGemma({ origin: originOf(input, options), checkpoint, tokenizer, template, device, style, caches: createCachePool(idleCaches) })
   } catch (error) {
     await (device ?? backend).dispose().catch(() => {}) // the first error is the one to tell
     if (!isCheckpoint(input)) await checkpoint?.close().catch(() => {})
@@ -107,7 +108,7 @@ function originOf(input: ModelInput, { signal: _, onProgress: __, ...options }: 
 }
 
 function checkOptions(options: LoadOptions | undefined): void {
-  const { backend, numerics, contextLength, prefillChunk, imagePrompt } = options ?? {}
+  const { backend, numerics, contextLength, prefillChunk, idleCaches, imagePrompt } = options ?? {}
   if (typeof backend?.open !== 'function') throw new GemmaError('invalid-argument', 'No backend was given. Pass one, for example { backend: reference() }.')
   if (numerics !== undefined && numerics !== 'exact' && numerics !== 'fast') {
     throw new GemmaError('invalid-argument', `numerics is ${String(numerics)}. Give 'exact' or 'fast'.`)
@@ -117,6 +118,7 @@ function checkOptions(options: LoadOptions | undefined): void {
   }
   checkWhole('contextLength', contextLength, 2)
   checkWhole('prefillChunk', prefillChunk, 1)
+  checkWhole('idleCaches', idleCaches, 0)
 }
 
 interface Parts {
@@ -126,9 +128,10 @@ interface Parts {
   readonly template: ChatTemplate
   readonly device: OnDevice
   readonly style: ImagePromptStyle
+  readonly caches: CachePool
 }
 
-function createGemma({ origin, checkpoint, tokenizer, template, style, device: first }: Parts): Gemma {
+function createGemma({ origin, checkpoint, tokenizer, template, style, caches, device: first }: Parts): Gemma {
   const { config } = checkpoint
   /** Replaced by `recover`. */
   let device = first
@@ -140,8 +143,6 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
   const { temperature, topK, topP } = checkpoint.generation
   const defaults: GenerateOptions = { ...(temperature !== undefined && { temperature }), ...(topK !== undefined && { topK }), ...(topP !== undefined && { topP }) }
   const open = new Set<Session>()
-  /** The cache that was used last by who does not need it now: the next one may find its prompt's beginning there. */
-  let idle: { readonly model: TextModel; readonly cache: KvCache } | undefined
   let disposed: Promise<void> | undefined
   let recovering: Promise<void> | undefined
   /** A recovery failed. */
@@ -154,22 +155,13 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     if (isLost) throw new GemmaError('device-lost', 'The model is on no device since recover() failed. Call recover() again.')
     return device.model
   }
-  const takeCache = async (model: TextModel): Promise<KvCache> => {
-    const taken = idle
-    idle = undefined // before anything is awaited: somebody else may look for it
-    if (taken?.model === model) return taken.cache
-    taken?.cache.dispose() // of a device before a recovery
-    return await model.openCache()
-  }
   const giveBack = (model: TextModel, cache: KvCache): void => {
-    const isKept = disposed === undefined && model === device.model
-    const ended = isKept ? idle?.cache : cache
-    if (isKept) idle = { model, cache }
-    ended?.dispose()
+    if (disposed === undefined && model === device.model) caches.giveBack(model, cache)
+    else cache.dispose()
   }
   const context: SessionContext = {
     model: textModel,
-    takeCache,
+    takeCache: caches.take,
     giveBack,
     tokenizer,
     template,
@@ -182,6 +174,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     open,
   }
   const { bos } = tokenizer.controls
+  const idCount = Math.max(config.text.vocabSize, tokenizer.size, (config.imageTokenId ?? 0) + 1)
   const completionPrompt = (prompt: string | readonly number[], { images: parts = [] }: CompletionOptions, resolved: GenerateOptions): Promise<EncodedPrompt> => {
     const { signal } = resolved
     if (!Array.isArray(parts)) throw new GemmaError('invalid-argument', 'images is no list. Give an array of images.')
@@ -190,7 +183,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
     refuseImages(pictures.length === 0 ? [] : [{ role: 'user', content: pictures.map((picture) => ({ type: 'image', ...picture })) }], config)
     if (typeof prompt !== 'string') {
       if (!Array.isArray(prompt)) throw new GemmaError('invalid-argument', 'The prompt is neither a text nor token ids. Give a string or an array of numbers.')
-      checkIds(prompt, Math.max(config.text.vocabSize, tokenizer.size, (config.imageTokenId ?? 0) + 1))
+      checkIds(prompt, idCount)
       return prompts.place(prompt, pictures, signal)
     }
     const text = `${bos === undefined ? '' : tokenizer.pieceOf(bos)}${prompt}`
@@ -224,7 +217,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
         const { ids, images: shown } = await completionPrompt(prompt, options, resolved)
         const imageMs = shown.size > 0 ? performance.now() - start : 0
         const model = await textModel()
-        const cache = await takeCache(model)
+        const cache = await caches.take(model, ids)
         try {
           return await generate({
             model,
@@ -247,12 +240,19 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
       void stream.result.catch(() => {}).then(() => running.delete(stream))
       return stream
     },
-    async countTokens(input) {
+    countTokens: async (input) => (await gemma.tokenize(input)).length,
+    async tokenize(input, { bos: isBosWanted = false } = {}) {
       checkOpen()
-      if (typeof input === 'string') return tokenizer.encode(input, { controls: false }).length
+      if (typeof input === 'string') return [...(isBosWanted && bos !== undefined ? [bos] : []), ...tokenizer.encode(input, { controls: false })]
       refuseImages(input, config)
       const { ids } = await prompts.encode(template.render(input, { addGenerationPrompt: true }), imageParts(input))
-      return ids.length
+      return ids.map((id) => (isImageKey(id) ? softTokenId : id))
+    },
+    async detokenize(ids) {
+      checkOpen()
+      if (!Array.isArray(ids)) throw new GemmaError('invalid-argument', 'The ids are no list. Give an array of numbers.')
+      checkIds(ids, idCount)
+      return tokenizer.decode(ids)
     },
     async profile(options = {}) {
       checkOpen()
@@ -267,8 +267,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
       checkOpen()
       recovering ??= (async () => {
         if (origin === undefined) throw new GemmaError('invalid-argument', 'This model was loaded from bytes, which are not kept. Load it again with Gemma.load(), from a Blob or a path if recover() is wanted.')
-        idle?.cache.dispose()
-        idle = undefined
+        caches.clear()
         isLost = true
         await device.dispose().catch(() => {}) // first: a device without memory needs it back
         const again = { ...origin.options, ...options }
@@ -296,7 +295,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, device: f
         await Promise.all([...open].map((session) => session.dispose()))
         await Promise.allSettled([...[...running].map((stream) => stream.result), ...profiling])
         await recovering?.catch(() => {})
-        idle?.cache.dispose()
+        caches.clear()
         encoder?.forget()
         await device.dispose()
       })()

@@ -29,6 +29,11 @@ export interface LoadOptions extends StoreOptions {
   /** Most prompt rows per run. Default 512; never less than one image. */
   readonly prefillChunk?: number
   /**
+   * Caches that are kept when those who used them have ended: a prompt that begins as one of them goes on from there. Each takes what
+   * `estimate` calls a session. Default 1.
+   */
+  readonly idleCaches?: number
+  /**
    * The vision part of a GGUF model. Default: the only mmproj file beside its only model. Its weights are read at the first image;
    * until then the files stay open. False: read text only.
    */
@@ -192,6 +197,10 @@ export interface Gemma {
   generate(prompt: string | readonly number[], options?: CompletionOptions): GenerationStream
   /** Tokens that a text, or a whole conversation with its template and its images, takes. */
   countTokens(input: string | readonly ChatMessage[]): Promise<number>
+  /** Their ids. Control tokens that are written in a text stay text; of a picture: its soft tokens. `bos`: a `<bos>` before a text (a conversation has its own). */
+  tokenize(input: string | readonly ChatMessage[], options?: { readonly bos?: boolean }): Promise<readonly number[]>
+  /** The text of ids; control tokens by their names. @throws GemmaError `invalid-argument` for ids that the model does not have */
+  detokenize(ids: readonly number[]): Promise<string>
   /** What one decoded token costs, step by step, measured on the device in a cache of its own. */
   profile(options?: ProfileOptions): Promise<ModelProfile>
   /**

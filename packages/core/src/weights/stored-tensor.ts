@@ -51,6 +51,6 @@ export function isPlain(type: WeightType): boolean {
 }
 
 /** All of the text model and the projector's; SigLIP's norms are LayerNorms. */
-function isRmsNorm(name: string): boolean {
+export function isRmsNorm(name: string): boolean {
   return name.endsWith('norm.weight') && !name.startsWith('vision_tower.')
 }

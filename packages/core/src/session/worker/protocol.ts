@@ -10,7 +10,7 @@ export type Id = string
 /** A path or address that the worker opens, the file itself, or a folder's files by name. */
 export type WorkerModel = string | Blob | Uint8Array | ArrayBuffer | ReadonlyMap<string, Blob | Uint8Array>
 
-export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'imagePrompt' | 'token' | 'endpoint'> & {
+export type RemoteLoadOptions = Pick<LoadOptions, 'numerics' | 'contextLength' | 'prefillChunk' | 'idleCaches' | 'imagePrompt' | 'token' | 'endpoint'> & {
   readonly store?: boolean
   readonly mmproj?: string | Blob | Uint8Array | ArrayBuffer | false
 }
@@ -26,6 +26,8 @@ export type Request =
   | { readonly type: 'send'; readonly id: Id; readonly session: Id; readonly content: UserContent; readonly options: RemoteGenerateOptions }
   | { readonly type: 'generate'; readonly id: Id; readonly gemma: Id; readonly prompt: string | readonly number[]; readonly options: RemoteGenerateOptions }
   | { readonly type: 'countTokens'; readonly id: Id; readonly gemma: Id; readonly input: string | readonly ChatMessage[] }
+  | { readonly type: 'tokenize'; readonly id: Id; readonly gemma: Id; readonly input: string | readonly ChatMessage[]; readonly options: { readonly bos?: boolean } }
+  | { readonly type: 'detokenize'; readonly id: Id; readonly gemma: Id; readonly ids: readonly number[] }
   | { readonly type: 'context'; readonly id: Id; readonly session: Id }
   | { readonly type: 'score'; readonly id: Id; readonly session: Id; readonly options: Omit<ScoreOptions, 'signal' | 'onProgress'> }
   | { readonly type: 'inspect'; readonly id: Id; readonly session: Id; readonly options: Omit<InspectOptions, 'signal'> }
@@ -55,6 +57,8 @@ export type Reply =
   /** Of a session: also what it appended to its messages after the question, and its context now. */
   | { readonly type: 'answered'; readonly id: Id; readonly result: GenerationResult; readonly session?: { readonly answer: ChatMessage; readonly contextUsage: ContextUsage } }
   | { readonly type: 'counted'; readonly id: Id; readonly tokens: number }
+  | { readonly type: 'tokenized'; readonly id: Id; readonly ids: readonly number[] }
+  | { readonly type: 'detokenized'; readonly id: Id; readonly text: string }
   | { readonly type: 'seen'; readonly id: Id; readonly context: ContextView }
   | { readonly type: 'scored'; readonly id: Id; readonly scores: readonly TokenScore[] }
   | { readonly type: 'inspected'; readonly id: Id; readonly inspection: Inspection }
@@ -87,6 +91,8 @@ const requestShapes: Shapes<Request> = {
   send: { id: isText, session: isText, content: isAnything, options: isObject },
   generate: { id: isText, gemma: isText, prompt: isAnything, options: isObject },
   countTokens: { id: isText, gemma: isText, input: isAnything },
+  tokenize: { id: isText, gemma: isText, input: isAnything, options: isObject },
+  detokenize: { id: isText, gemma: isText, ids: isAnything },
   context: { id: isText, session: isText },
   score: { id: isText, session: isText, options: isObject },
   inspect: { id: isText, session: isText, options: isObject },
@@ -106,6 +112,8 @@ const replyShapes: Shapes<Reply> = {
   session: { id: isText, state: isObject },
   answered: { id: isText, result: isObject, session: (value) => value === undefined || isObject(value) },
   counted: { id: isText, tokens: isCount },
+  tokenized: { id: isText, ids: isObject },
+  detokenized: { id: isText, text: isText },
   seen: { id: isText, context: isObject },
   scored: { id: isText, scores: isObject },
   inspected: { id: isText, inspection: isObject },

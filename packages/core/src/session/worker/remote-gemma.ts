@@ -46,6 +46,16 @@ export function createRemoteGemma(connection: Connection, id: Id, info: GemmaInf
       const { tokens } = await connection.ask({ type: 'countTokens', id: connection.newId(), gemma: id, input }, 'counted')
       return tokens
     },
+    async tokenize(input, options = {}) {
+      checkOpen()
+      const { ids } = await connection.ask({ type: 'tokenize', id: connection.newId(), gemma: id, input, options }, 'tokenized')
+      return ids
+    },
+    async detokenize(ids) {
+      checkOpen()
+      const { text } = await connection.ask({ type: 'detokenize', id: connection.newId(), gemma: id, ids }, 'detokenized')
+      return text
+    },
     async profile(options = {}) {
       checkOpen()
       const { signal, rest } = splitSignal(options)

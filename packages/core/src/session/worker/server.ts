@@ -117,6 +117,10 @@ export function createServer({ backends, post }: ServerOptions): Server {
       }
       case 'countTokens':
         return post({ type: 'counted', id, tokens: await gemmaOf(request.gemma).countTokens(request.input) })
+      case 'tokenize':
+        return post({ type: 'tokenized', id, ids: await gemmaOf(request.gemma).tokenize(request.input, request.options) })
+      case 'detokenize':
+        return post({ type: 'detokenized', id, text: await gemmaOf(request.gemma).detokenize(request.ids) })
       case 'context':
         return post({ type: 'seen', id, context: await sessionOf(request.session).session.context() })
       case 'score': {
