@@ -9,7 +9,7 @@ export interface LoadOptions {
 
 /** What the device did, where the backend tells (`webgpu({ onRun })`, `cuda({ onRun })`). */
 export interface RunCost {
-  /** CUDA calls them launches. */
+  /** Kernels run: WebGPU calls them dispatches, CUDA launches. */
   readonly dispatches: number
   /** Of the host, to hand it over. */
   readonly encodeMs: number

@@ -38,10 +38,10 @@ const titles: Readonly<Record<(typeof columns)[number], string>> = {
 /** Of engines that tell what the device did. */
 const deviceColumns = ['decodeDispatches', 'decodeEncode', 'decodeGpu', 'prefillDispatches', 'prefillEncode', 'prefillGpu'] as const
 const deviceTitles: Readonly<Record<(typeof deviceColumns)[number], string>> = {
-  decodeDispatches: 'a token: dispatches',
+  decodeDispatches: 'a token: kernels',
   decodeEncode: 'encode ms',
   decodeGpu: 'GPU ms',
-  prefillDispatches: 'the prompt: dispatches',
+  prefillDispatches: 'the prompt: kernels',
   prefillEncode: 'encode ms',
   prefillGpu: 'GPU ms',
 }

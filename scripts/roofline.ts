@@ -4,20 +4,21 @@ import { writeFileSync } from 'node:fs'
 import { type GemmaSize, gemmaSizes } from '../packages/core/src/index.ts'
 import { estimateKv } from '../packages/core/src/inspect.ts'
 import { assumptions, cards } from './roofline/cards.ts'
-import { CONTEXT, costs, encodings, PAST, PROMPT, secondsOf } from './roofline/estimate.ts'
+import { CONTEXT, costs, encodings, kernelCount, PAST, PROMPT, secondsOf } from './roofline/estimate.ts'
 
 const sizes = Object.keys(gemmaSizes).filter((name): name is GemmaSize => Object.hasOwn(gemmaSizes, name))
 const gigabytes = (bytes: number): string => (bytes / 1e9).toFixed(2)
 
 function render(): string {
-  const { bandwidthShare, computeShare, gapSeconds, kernelsPerLayer, otherKernels } = assumptions
+  const { bandwidthShare, computeShare, gapSeconds } = assumptions
+  const kernels = sizes.map((size) => `${kernelCount(cards[cards.length - 1], costs(size, encodings[0], 'decode').plan)} (${size})`)
   const lines = [
     '# Roofline of the CUDA backend',
     '',
     'Written by `pnpm roofline` from the plans and the cards’ data sheets. **Nothing here is measured.** It says what a card leaves room for, and what a measurement is to be compared with.',
     '',
     `Assumptions: a kernel gets ${bandwidthShare * 100} % of the bandwidth or ${computeShare * 100} % of the arithmetic peak, whichever takes longer; ${gapSeconds * 1e6} µs between kernels of a graph;`,
-    `${kernelsPerLayer} kernels a layer and ${otherKernels} others; KV in f16, a context of ${CONTEXT}, ${PAST} tokens there while one is decoded, prompts of ${PROMPT}. Weights as their files have them; the activations of one row stay in the caches.`,
+    `a token takes as many kernels as the backend launches, on an ${cards[cards.length - 1].name} ${kernels.join(', ')}; KV in f16, a context of ${CONTEXT}, ${PAST} tokens there while one is decoded, prompts of ${PROMPT}. Weights as their files have them; the activations of one row stay in the caches.`,
     '',
     `| card | bandwidth | f16 on tensor cores | f32 | memory |`,
     '|---|---|---|---|---|',

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { gemmaSizes } from '../../packages/core/src/index.ts'
 import { parameterCount } from '../../packages/core/src/inspect.ts'
 import { assumptions, cards } from './cards.ts'
-import { costs, encodings, PAST, secondsOf } from './estimate.ts'
+import { costs, encodings, kernelCount, PAST, secondsOf } from './estimate.ts'
 
 const bf16 = encodings.find(({ name }) => name === 'BF16') ?? expect.unreachable()
 
@@ -29,5 +29,16 @@ test('no faster than the bandwidth allows', () => {
     const token = costs('27b', bf16, 'decode')
     const bytes = token.steps.reduce((sum, { weightBytes, cacheBytes }) => sum + weightBytes + cacheBytes, 0)
     expect(secondsOf(card, token, 'decode')).toBeGreaterThan(bytes / (card.memoryBytesPerSecond * assumptions.bandwidthShare))
+  }
+})
+
+test('a layer of a token is five kernels at most, on each card', () => {
+  for (const card of cards) {
+    for (const encoding of encodings) {
+      const kernels = (size: '270m' | '4b'): number => kernelCount(card, costs(size, encoding, 'decode').plan)
+      const layers = gemmaSizes['4b'].text.numHiddenLayers - gemmaSizes['270m'].text.numHiddenLayers
+      expect(kernels('4b') - kernels('270m')).toBeLessThanOrEqual(5 * layers)
+      expect(kernels('270m')).toBeGreaterThan(gemmaSizes['270m'].text.numHiddenLayers)
+    }
   }
 })
