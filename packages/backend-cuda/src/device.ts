@@ -2,6 +2,7 @@ import { GemmaError } from '@facetjs/core/backend'
 import { type Addon, type ContextHandle, type DeviceInfo, type DriverHandle, isDriverError } from './driver/addon.ts'
 import { type DriverOptions, findDriver, noGpu, versionName } from './driver/find-driver.ts'
 import { loadAddon } from './driver/load-addon.ts'
+import type { ModuleLoad } from './modules.ts'
 import type { RunProfile } from './profile.ts'
 
 export interface CudaOptions extends DriverOptions {
@@ -11,6 +12,8 @@ export interface CudaOptions extends DriverOptions {
   readonly debug?: boolean
   /** Told what each run cost, after the GPU is through with it. For measuring. */
   readonly onRun?: (run: RunProfile) => void
+  /** Told of each module of kernels that the driver has compiled: seconds each the first time on a machine, then from its cache. */
+  readonly onModule?: (load: ModuleLoad) => void
 }
 
 /** A GPU of this machine. */
@@ -41,6 +44,7 @@ export interface Device extends Pick<CudaDevice, 'name' | 'computeCapability' | 
   readonly isEmulated: boolean
   readonly isDebug: boolean
   readonly onRun: ((run: RunProfile) => void) | undefined
+  readonly onModule: ((load: ModuleLoad) => void) | undefined
   /** Settles when the device is gone, but not by `close`. */
   readonly lost: Promise<GemmaError>
   /** Throws what the device was lost by. */
@@ -66,7 +70,7 @@ export function cudaDevices(options: DriverOptions = {}): readonly CudaDevice[] 
 }
 
 /** @throws GemmaError `backend-unavailable`, `out-of-memory` */
-export function openDevice({ device: index = 0, debug = false, onRun, ...options }: CudaOptions): Device {
+export function openDevice({ device: index = 0, debug = false, onRun, onModule, ...options }: CudaOptions): Device {
   const raw = loadAddon()
   let failure: GemmaError | undefined
   const { promise: lost, resolve: lose } = Promise.withResolvers<GemmaError>()
@@ -94,6 +98,7 @@ export function openDevice({ device: index = 0, debug = false, onRun, ...options
     isEmulated,
     isDebug: debug,
     onRun,
+    onModule,
     name: `CUDA${isEmulated ? ' emulated' : ''}, ${found.name}, ${Math.round(found.totalBytes / 2 ** 30)} GiB, sm_${found.computeCapability.join('')}, driver ${found.driver}`,
     computeCapability: found.computeCapability,
     multiprocessors: found.multiprocessors,

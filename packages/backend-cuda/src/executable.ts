@@ -43,6 +43,7 @@ export async function compilePlan({ device, modules, options, enqueue }: Compile
     const bySection = planLaunches(plan, options)
     const launches = bySection.flatMap((section) => section.launches)
     const addressOf = await bindAddresses({ device, plan, memories, parameters, allocate }, launches)
+    await modules.load(plan.name, new Set(launches.map(({ module }) => module)))
     const functions = await Promise.all(launches.map(({ module, kernel }) => modules.functionOf(module, kernel)))
     signal?.throwIfAborted()
     const packed = launches.map((launch, i) => ({ function: functions[i], threads: launch.blockThreads, arguments: packArguments(launch, addressOf) }))

@@ -6,6 +6,7 @@ import { createModules } from './modules.ts'
 
 export { type CudaDevice, cudaDevices, type CudaOptions } from './device.ts'
 export type { DriverOptions } from './driver/find-driver.ts'
+export type { ModuleLoad } from './modules.ts'
 export type { RunProfile } from './profile.ts'
 
 /** Gemma 3 on an NVIDIA GPU, from Node. Nothing is opened before a model is loaded. */
