@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import process from 'node:process'
 import { defineConfig } from 'vitest/config'
 import { softwareVulkan } from './scripts/software-vulkan.ts'
@@ -13,6 +14,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: [...conditions, 'node', 'module'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'tests/**/*.test.ts'],
+    // Many tests wait, for a browser or a worker, and most of the others keep one core busy.
+    maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

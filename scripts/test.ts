@@ -98,6 +98,7 @@ check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only')
 check('types of the scripts', 'tsc', '-p', 'scripts/tsconfig.json')
 check('types of the browser tests', 'tsc', '-p', 'tests/browser/tsconfig.json')
 check('types of the tests of the CLI', 'tsc', '-p', 'tests/cli/tsconfig.json')
+check('types of the tests of the same session', 'tsc', '-p', 'tests/same-session/tsconfig.json')
 check('types of the tests beside transformers.js', 'tsc', '-p', 'tests/transformers-js/tsconfig.json')
 check('types of the bench', 'tsc', '-p', 'bench/tsconfig.json')
 check('boundaries between packages', 'turbo', 'boundaries')
@@ -108,7 +109,6 @@ await want('clang 19', findClang)
 await want("the CUDA backend's addon as a release has it", () => prebuild('linux-x64'))
 
 check('build', 'turbo', 'run', 'build', '--output-logs=errors-only') // first: browser tests that find nothing to build do not build beside each other
-// The tests keep one processor busy.
 const beside = async (): Promise<void> => {
   await checkBeside('lint', 'oxlint', '--deny-warnings')
   await checkBeside('WASM kernels are what their sources give', process.execPath, 'packages/backend-wasm/native/build.ts', '--check')

@@ -2,7 +2,7 @@
 // First installs what is missing (pnpm through npx), then hands over to a Node that reads TypeScript:
 // the pinned Node 24 of node_modules where there is one (Linux x64), else the machine's own if it is 24 or newer.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -30,6 +30,7 @@ if (!installed) {
     console.error('facet: the installation failed; the lines above say why. It needs the npm registry.')
     process.exit(install.status ?? 1)
   }
+  rmSync(join(root, 'node_modules', '.vitest-cache'), { recursive: true, force: true }) // it names packages where they were before
   writeFileSync(stampFile, wanted)
 }
 

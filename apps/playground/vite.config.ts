@@ -5,13 +5,13 @@ import { VitePWA } from 'vite-plugin-pwa'
 /** As on a host that sets headers; elsewhere the service worker sets them. */
 const headers = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
 
-/** A model's answer cannot make the page fetch anything. `connect-src`: the hub, and local mirrors of it. */
+/** A model's answer cannot make the page fetch anything. `connect-src`: the hub and mirrors of it, and servers that somebody asks for, also without https in their own network. */
 const contentSecurityPolicy = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' blob: data:",
-  "connect-src 'self' blob: https: http://127.0.0.1:* http://localhost:*",
+  "connect-src 'self' blob: https: http:",
   "worker-src 'self'",
   "object-src 'none'",
   "base-uri 'none'",

@@ -1,4 +1,4 @@
-import type { GemmaStore, UserContent, WorkerEngineOptions } from '@facetjs/core'
+import type { EngineOptions, GemmaStore, UserContent } from '@facetjs/core'
 import { useGemma } from '@facetjs/react'
 import { useMediaQuery } from '@mantine/hooks'
 import { lazy, type ReactElement, Suspense, useCallback, useEffect, useMemo, useRef, useState } from 'react'
@@ -6,7 +6,7 @@ import { Chat } from './chat/chat.tsx'
 import { checkFiles } from './chat/check-files.ts'
 import { promptOfLink } from './conversations/share-link.ts'
 import { useSavedConversations } from './conversations/use-saved-conversations.ts'
-import { type ChosenModel, nameOfModel } from './engine/chosen-model.ts'
+import { type ChosenModel, hostOf, nameOfModel } from './engine/chosen-model.ts'
 import { createKept } from './inspect/kept-results.ts'
 import { Boundary } from './layout/boundary.tsx'
 import { ConversationList } from './layout/conversation-list.tsx'
@@ -18,26 +18,27 @@ import { useDroppedFiles } from './layout/use-dropped-files.ts'
 import { useView } from './layout/use-view.ts'
 import { Numbers } from './panels/numbers.tsx'
 import { totalBytes, useMemoryEstimate } from './panels/use-memory-estimate.ts'
+import { NoRace } from './race/no-race.tsx'
 import type { Settings } from './settings/settings.ts'
-import type { HubToken } from './settings/use-hub-token.ts'
+import type { Secrets } from './settings/use-secrets.ts'
 import type { ChangeSettings } from './settings/use-settings.ts'
 
 export interface PlaygroundProps {
-  readonly engine: WorkerEngineOptions
+  readonly engine: EngineOptions
   readonly chosen: ChosenModel
   readonly onChoose: (chosen: ChosenModel) => void
   /** Nothing is downloaded before somebody has asked for it. */
   readonly mayLoad: boolean
   readonly settings: Settings
   readonly change: ChangeSettings
-  readonly hubToken: HubToken
+  readonly secrets: Secrets
 }
 
 const demo: ChosenModel = { kind: 'catalogue', id: 'demo' }
 
 const Race = lazy(async () => ({ default: (await import('./race/race.tsx')).Race }))
 
-export function Playground({ engine, chosen, onChoose, mayLoad, settings, change, hubToken }: PlaygroundProps): ReactElement {
+export function Playground({ engine, chosen, onChoose, mayLoad, settings, change, secrets }: PlaygroundProps): ReactElement {
   // Another model goes on with the conversation that is shown.
   const lastStore = useRef<GemmaStore>(undefined)
   const conversation = useMemo(() => lastStore.current?.exportConversation(), [engine])
@@ -53,6 +54,7 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
     void gemma.load()
   }, [view, isFreed, gemma.load])
   const modelName = nameOfModel(chosen)
+  const server = chosen.kind === 'server' ? hostOf(chosen) : undefined
   const conversations = useSavedConversations(gemma, modelName)
   const estimate = useMemoryEstimate(engine, gemma.gemma)
 
@@ -80,8 +82,9 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
   const choose = useCallback((next: ChosenModel): void => {
     setIsFreed(false)
     onChoose(next)
+    if (nameOfModel(next) === modelName) void gemma.load() // it may have failed before
     if (!isWide) setPanelOpen(false)
-  }, [onChoose, isWide])
+  }, [onChoose, isWide, modelName, gemma.load])
   const takeFiles = useCallback((files: readonly File[]): void => {
     void checkFiles(files).then((sorted) => {
       setProblems(sorted.problems)
@@ -117,10 +120,10 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
   ), [saved, currentId, savingError, gemma.store, modelName, isMedium])
   const panel = useMemo(() => (
     <SettingsPanel
-      chosen={chosen} settings={settings} change={change} hubToken={hubToken} isLoaded={gemma.gemma !== undefined} onChoose={choose} onProblem={(problem) => setProblems([problem])}
-      device={gemma.device} refused={gemma.refused} tab={tab} onTab={setTab} inspect={{ store: gemma.store, kept, answerId: inspectedId, onAnswer: setInspectedId }}
+      chosen={chosen} settings={settings} change={change} secrets={secrets} isLoaded={gemma.gemma !== undefined} onChoose={choose} onProblem={(problem) => setProblems([problem])}
+      server={server} device={gemma.device} refused={gemma.refused} tab={tab} onTab={setTab} inspect={{ store: gemma.store, kept, answerId: inspectedId, onAnswer: setInspectedId }}
     />
-  ), [chosen, settings, change, hubToken.token, hubToken.isRemembered, onChoose, isWide, gemma.gemma, gemma.device, gemma.refused, tab, gemma.store, kept, inspectedId])
+  ), [chosen, settings, change, secrets, onChoose, isWide, gemma.gemma, gemma.device, gemma.refused, tab, gemma.store, kept, inspectedId])
   const inspect = useCallback((id: string): void => {
     setInspectedId(id)
     setTab('inspect')
@@ -154,7 +157,8 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
           {list}
         </Side>
         <main className={classes.main}>
-          {view === 'race' && (
+          {view === 'race' && chosen.kind === 'server' && <NoRace modelName={modelName} onClose={() => showView('chat')} />}
+          {view === 'race' && chosen.kind !== 'server' && (
             <Boundary name="The race">
               <Suspense fallback={false}>
                 <Race
@@ -168,12 +172,12 @@ export function Playground({ engine, chosen, onChoose, mayLoad, settings, change
             </Boundary>
           )}
           {view === 'chat' && (
-            <Chat gemma={gemma} modelName={modelName} isDemo={chosen.kind === 'catalogue' && chosen.id === 'demo'} onAsk={ask} onUseDemo={() => choose(demo)} onInspect={inspect} {...draft}>
+            <Chat gemma={gemma} modelName={modelName} server={server} isDemo={chosen.kind === 'catalogue' && chosen.id === 'demo'} onAsk={ask} onUseDemo={() => choose(demo)} onInspect={inspect} {...draft}>
               <Numbers gemma={gemma} memoryBytes={estimate && totalBytes(estimate)} />
             </Chat>
           )}
         </main>
-        <Side label="Model and settings" position="right" isBeside={isWide} isExpanded={tab === 'inspect'} isOpen={isPanelOpen} onClose={() => setPanelOpen(false)}>
+        <Side label="Model and settings" position="right" isBeside={isWide} isExpanded={tab === 'inspect' && server === undefined} isOpen={isPanelOpen} onClose={() => setPanelOpen(false)}>
           {panel}
         </Side>
       </div>

@@ -13,6 +13,8 @@ export interface Outcome {
 export interface Running {
   readonly child: ChildProcessWithoutNullStreams
   readonly outcome: Promise<Outcome>
+  /** So far. */
+  readonly said: Readonly<Record<'stdout' | 'stderr', string>>
   /** Resolves as soon as stdout (stderr) contains `text`, counted from the last such call; rejects if the program ends before. */
   readonly seen: (stream: 'stdout' | 'stderr', text: string) => Promise<void>
 }
@@ -51,7 +53,7 @@ export function start(args: readonly string[], env: Readonly<Record<string, stri
     }, reject)
     await promise.finally(() => listeners.delete(look))
   }
-  return { child, outcome, seen }
+  return { child, outcome, said, seen }
 }
 
 /** Runs to the end with all of stdin given at once. */

@@ -1,6 +1,6 @@
 /** From what people write after --model to a model. */
 import { fileURLToPath } from 'node:url'
-import type { Checkpoint, LoadProgress } from '@facetjs/core'
+import type { Checkpoint, LoadOptions, LoadProgress, MemoryEstimate } from '@facetjs/core'
 import { Gemma, GemmaError, openModel } from '@facetjs/core'
 import { demoModel } from '@facetjs/demo-model'
 import { loadBackend } from './backends.ts'
@@ -37,22 +37,33 @@ export async function openCheckpoint(options: ModelOptions, store = true): Promi
 }
 
 /** Loads a model onto its backend, with a bar on stderr. Ctrl-C gives up. */
-export async function loadModel(options: LoadModelOptions): Promise<Gemma> {
+export async function loadModel(options: LoadModelOptions, more: Pick<LoadOptions, 'idleCaches'> = {}): Promise<Gemma> {
   const abort = new AbortController()
   using _ = interruptible(abort)
   using progress = createProgress(options.quiet ?? false)
-  const backend = await loadBackend({ name: options.backend, threads: options.threads, device: options.device })
   return await Gemma.load(modelLocation(options), {
-    backend,
+    ...(await loadOptions(options)),
+    ...more,
     signal: abort.signal,
     onProgress: (loading) => {
       showLoading(progress, loading)
     },
+  })
+}
+
+/** What such a model takes of its device. */
+export async function estimateModel(options: LoadModelOptions): Promise<MemoryEstimate> {
+  return await Gemma.estimate(modelLocation(options), await loadOptions(options))
+}
+
+async function loadOptions(options: LoadModelOptions): Promise<LoadOptions> {
+  return {
+    backend: await loadBackend({ name: options.backend, threads: options.threads, device: options.device }),
     ...(options.numerics === undefined ? {} : { numerics: options.numerics }),
     ...(options.context === undefined ? {} : { contextLength: options.context }),
     ...(options.imagePrompt === undefined ? {} : { imagePrompt: options.imagePrompt }),
     ...mmprojOption(options),
-  })
+  }
 }
 
 /** Ctrl-C aborts, which ends in exit code 130. */

@@ -1,10 +1,12 @@
 /** Options that several commands share: how they are written, read and handed on. */
 import type { GenerateOptions, ImagePromptStyle, Numerics } from '@facetjs/core'
+import { gemmaSizes } from '@facetjs/core'
 import type { Command } from 'commander'
 import { InvalidArgumentError, Option } from 'commander'
 import type { BackendName } from './backends.ts'
 import { backendNames } from './backends.ts'
 import type { PictureOptions } from './pictures.ts'
+import type { RemoteOptions } from './remote.ts'
 
 export interface ModelOptions {
   readonly model?: string
@@ -21,11 +23,14 @@ export interface LoadModelOptions extends ModelOptions {
   readonly quiet?: boolean
 }
 
-export interface AnswerOptions extends LoadModelOptions, PictureOptions {
+export interface SamplingOptions {
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
   readonly minP?: number
+}
+
+export interface AnswerOptions extends LoadModelOptions, RemoteOptions, SamplingOptions, PictureOptions {
   readonly seed?: number
   readonly maxTokens?: number
 }
@@ -47,23 +52,39 @@ export function addBackendOptions(command: Command, numerics?: Numerics): Comman
     .addOption(numerics === undefined ? numericsOption : numericsOption.default(numerics))
 }
 
-export function addAnswerOptions(command: Command): Command {
+export function addLoadOptions(command: Command): Command {
   return addBackendOptions(addModelOption(command))
     .option('--context <tokens>', 'tokens that prompt and answer may take together', integer(1))
+    .addOption(new Option('--image-prompt <style>', "newlines around a picture: hf merges them with the text's, google does not").choices(['hf', 'google']))
+}
+
+export function addSamplingOptions(command: Command): Command {
+  return command
     .option('--temperature <number>', '0 takes the likeliest token each time (default: what the model asks for)', decimal(0))
     .option('--top-k <count>', 'sample among the k likeliest tokens; 0: all', integer(0))
     .option('--top-p <number>', 'sample among the likeliest tokens of this total probability', decimal(0, 1))
     .option('--min-p <number>', 'drop tokens less likely than this share of the likeliest', decimal(0, 1))
+}
+
+export function addAnswerOptions(command: Command): Command {
+  return addSamplingOptions(addRemoteOptions(addLoadOptions(command)))
     .option('--seed <integer>', 'the same seed draws the same answer', integer(0))
     .option('--max-tokens <count>', 'longest answer', integer(1))
-    .addOption(new Option('--image-prompt <style>', "newlines around a picture: hf merges them with the text's, google does not").choices(['hf', 'google']))
     .option('--pan-and-scan', 'show the model parts of long pictures enlarged too; each costs the tokens of another one')
     .option('--show', 'draw the pictures in the terminal')
     .option('-q, --quiet', 'the answer only: no progress, no summary')
 }
 
+/** A server computes instead: what says how to compute here makes no sense beside it. */
+function addRemoteOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--remote <url>', 'a server that computes instead of this machine: facet serve, vLLM; --model is then its name there').conflicts(['backend', 'threads', 'device', 'numerics', 'mmproj', 'imagePrompt']))
+    .option('--api-key <key>', "the server's key (default: FACET_API_KEY, which other users of this machine do not see)")
+    .addOption(new Option('--size <size>', "which Gemma 3 the server has, where its model's name does not say it").choices(Object.keys(gemmaSizes)))
+}
+
 /** What was said on the command line; what was not is left to the library and the model. */
-export function generateOptions(options: AnswerOptions): GenerateOptions {
+export function generateOptions(options: SamplingOptions & Pick<AnswerOptions, 'seed' | 'maxTokens'>): GenerateOptions {
   const { temperature, topK, topP, minP, seed, maxTokens } = options
   return {
     ...(temperature === undefined ? {} : { temperature }),
@@ -80,10 +101,12 @@ export function collect(text: string, before: readonly string[] = []): string[] 
   return [...before, text]
 }
 
-export function integer(min: number): (text: string) => number {
+export function integer(min: number, max: number = Infinity): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Give an integer from ${min} up.`)
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(max === Infinity ? `Give an integer from ${min} up.` : `Give an integer from ${min} to ${max}.`)
+    }
     return value
   }
 }

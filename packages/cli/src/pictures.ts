@@ -2,33 +2,42 @@
 import { basename } from 'node:path'
 import type { Gemma, ImagePart, ImagePixels, UserContent } from '@facetjs/core'
 import { countImages, decodeImage, GemmaError } from '@facetjs/core'
+import { readImageHeader } from '@facetjs/core/session'
 import { drawPicture } from './draw-picture.ts'
 import { formatCount } from './format.ts'
 import { readInputFile, within } from './input-file.ts'
+import type { RemoteOptions } from './remote.ts'
 
 export interface PictureOptions {
   readonly panAndScan?: boolean
   readonly show?: boolean
 }
 
-export interface Picture {
+export interface Picture extends Pick<ImagePixels, 'width' | 'height'> {
   /** The file's name. */
   readonly name: string
-  readonly part: ImagePart & { readonly image: ImagePixels }
+  readonly part: ImagePart
 }
 
 /**
  * Reads and decodes a picture's file, and draws it on stderr if that was asked for and the terminal can.
  * @throws GemmaError `invalid-argument` where the file cannot be read, `invalid-image` where it is no picture
  */
-export async function openPicture(path: string, { panAndScan = false, show = false }: PictureOptions): Promise<Picture> {
-  const image = await within(path, decodeImage(await readInputFile(path)))
-  if (show) await drawPicture(image, process.stderr)
-  return { name: basename(path), part: { type: 'image', image, panAndScan } }
+export async function openPicture(path: string, { panAndScan = false, show = false, remote }: PictureOptions & Pick<RemoteOptions, 'remote'>): Promise<Picture> {
+  const bytes = await readInputFile(path)
+  const pixels = await within(path, decodeImage(bytes))
+  if (show) await drawPicture(pixels, process.stderr)
+  const image = remote !== undefined && travels(bytes) ? bytes : pixels
+  return { name: basename(path), width: pixels.width, height: pixels.height, part: { type: 'image', image, panAndScan } }
+}
+
+/** What servers read, and what is much smaller than its pixels. */
+function travels(bytes: Uint8Array): boolean {
+  return ['png', 'jpeg', 'webp', 'gif'].includes(readImageHeader(bytes)?.format ?? '')
 }
 
 /** One after the other: decoded pictures are large, and the first bad one is the one to tell. */
-export async function openPictures(paths: readonly string[], options: PictureOptions): Promise<Picture[]> {
+export async function openPictures(paths: readonly string[], options: Parameters<typeof openPicture>[1]): Promise<Picture[]> {
   const pictures: Picture[] = []
   for (const path of paths) pictures.push(await openPicture(path, options))
   return pictures
@@ -41,9 +50,9 @@ export function checkSees({ name, config }: Gemma): void {
 }
 
 /** `cat.png: 640 × 480 pixels, 256 tokens` */
-export function describePicture({ name, part: { image, panAndScan } }: Picture, { config }: Gemma): string {
-  const tokens = countImages(image.width, image.height, panAndScan) * (config.vision?.mmTokensPerImage ?? 0)
-  return `${name}: ${formatCount(image.width)} × ${formatCount(image.height)} pixels, ${formatCount(tokens)} tokens`
+export function describePicture({ name, width, height, part: { panAndScan } }: Picture, { config }: Gemma): string {
+  const tokens = countImages(width, height, panAndScan) * (config.vision?.mmTokensPerImage ?? 0)
+  return `${name}: ${formatCount(width)} × ${formatCount(height)} pixels, ${formatCount(tokens)} tokens`
 }
 
 /** Pictures come first, as in HF's examples. A text alone stays one: some models' templates know nothing else. */

@@ -14,6 +14,7 @@ async function parse(...args: string[]): Promise<readonly unknown[]> {
   const commands: Commands = {
     run: record('run'),
     chat: record('chat'),
+    serve: record('serve'),
     describe: record('describe'),
     tokenize: record('tokenize'),
     trace: record('trace'),
@@ -51,6 +52,24 @@ describe('the forms that scripts use', () => {
     const flags = '--mmproj p.gguf --image-prompt google --pan-and-scan --show'.split(' ')
     const options = { mmproj: 'p.gguf', imagePrompt: 'google', panAndScan: true, show: true, backend: 'wasm' }
     expect(await parse('run', '--image', 'a.png', '--image', 'b.png', ...flags, 'Hi')).toEqual(['run', 'Hi', { ...options, image: ['a.png', 'b.png'] }])
+    expect(await parse('chat', ...flags)).toEqual(['chat', options])
+  })
+
+  test('serve', async () => {
+    const defaults = { backend: 'wasm', host: '127.0.0.1', port: 8000, parallel: 4, queue: 64 }
+    expect(await parse('serve')).toEqual(['serve', defaults])
+    const flags = '--model m.gguf --mmproj p.gguf --backend webgpu --numerics exact --context 4096 --image-prompt google --host 0.0.0.0 --port 0 --api-key a --api-key b --cors https://one.example --cors https://two.example --remote-images'
+    const more = '--parallel 8 --queue 0 --keep 2 --max-body-mb 8 --name gemma --temperature 0 --top-k 40 --top-p 0.9 --min-p 0.1 --quiet'
+    expect(await parse('serve', ...`${flags} ${more}`.split(' '))).toEqual(['serve', {
+      model: 'm.gguf', mmproj: 'p.gguf', backend: 'webgpu', numerics: 'exact', context: 4096, imagePrompt: 'google', host: '0.0.0.0', port: 0, apiKey: ['a', 'b'], cors: ['https://one.example', 'https://two.example'], remoteImages: true,
+      parallel: 8, queue: 0, keep: 2, maxBodyMb: 8, name: 'gemma', temperature: 0, topK: 40, topP: 0.9, minP: 0.1, quiet: true,
+    }])
+  })
+
+  test('run and chat take a server', async () => {
+    const flags = '--remote http://127.0.0.1:8000 --model gemma --api-key k --size 4b --context 2048'.split(' ')
+    const options = { remote: 'http://127.0.0.1:8000', model: 'gemma', apiKey: 'k', size: '4b', context: 2048, backend: 'wasm' }
+    expect(await parse('run', ...flags, 'Hi')).toEqual(['run', 'Hi', options])
     expect(await parse('chat', ...flags)).toEqual(['chat', options])
   })
 
@@ -115,6 +134,11 @@ describe('what cannot be meant is a usage error', () => {
     ['a trace to nowhere', ['trace', '--ids', '2']],
     ['two ways to tokenize', ['tokenize', '--file', 'f', '--decode', '--chat']],
     ['one text to decode', ['tokenize', '--text', 'x', '--decode']],
+    ['a port that cannot be', ['serve', '--port', '65536']],
+    ['no answers at once', ['serve', '--parallel', '0']],
+    ['a seed for all that is asked', ['serve', '--seed', '1']],
+    ['an unknown size', ['run', '--remote', 'http://127.0.0.1:8000', '--size', '2b', 'Hi']],
+    ...[['--backend', 'wasm'], ['--threads', '2'], ['--device', '0'], ['--numerics', 'exact'], ['--mmproj', 'p.gguf'], ['--image-prompt', 'hf']].map((flags): [string, string[]] => [`${flags[0]} for a server`, ['run', ...flags, '--remote', 'http://127.0.0.1:8000', 'Hi']]),
   ])('%s', async (_, args) => {
     await expect(parse(...args)).rejects.toBeInstanceOf(CommanderError)
   })

@@ -12,18 +12,21 @@ import type { PullOptions } from './commands/pull.ts'
 import { pull } from './commands/pull.ts'
 import type { RunOptions } from './commands/run.ts'
 import { run } from './commands/run.ts'
+import type { ServeOptions } from './commands/serve.ts'
+import { serve } from './commands/serve.ts'
 import type { TokenizeOptions } from './commands/tokenize.ts'
 import { tokenize } from './commands/tokenize.ts'
 import type { TraceOptions } from './commands/trace.ts'
 import { trace } from './commands/trace.ts'
 import { reportError } from './errors.ts'
 import type { AnswerOptions } from './options.ts'
-import { addAnswerOptions, addBackendOptions, addMmprojOption, addModelOption, collect, integer, logitsKind, tokenIds } from './options.ts'
+import { addAnswerOptions, addBackendOptions, addLoadOptions, addMmprojOption, addModelOption, addSamplingOptions, collect, integer, logitsKind, tokenIds } from './options.ts'
 import { endQuietlyWithReader } from './terminal.ts'
 
 export interface Commands {
   run(prompt: string | undefined, options: RunOptions): Promise<void>
   chat(options: AnswerOptions): Promise<void>
+  serve(options: ServeOptions): Promise<void>
   describe(target: string, options: DescribeOptions): Promise<void>
   tokenize(options: TokenizeOptions): Promise<void>
   trace(options: TraceOptions): Promise<void>
@@ -51,6 +54,21 @@ export function createProgram(commands: Commands): Command {
   addAnswerOptions(program.command('chat'))
     .description('talk to a model')
     .action((options: AnswerOptions) => commands.chat(options))
+
+  addSamplingOptions(addLoadOptions(program.command('serve')))
+    .description('a model behind the OpenAI protocol, until Ctrl-C; the sampling options are for requests that say nothing of their own')
+    .option('--host <address>', 'where to listen', '127.0.0.1')
+    .option('--port <number>', '0: any that is free', integer(0, 65535), 8000)
+    .option('--api-key <key>', 'who has one is let in; may be given several times (default: FACET_API_KEYS, with commas, which other users of this machine do not see)', collect)
+    .option('--cors <origin>', 'pages that may ask, as https://app.example; * for all; may be given several times', collect)
+    .option('--remote-images', 'fetch pictures that requests name by an address, from public networks only')
+    .option('--parallel <count>', 'answers at once', integer(1), 4)
+    .option('--queue <count>', 'requests that may wait', integer(0), 64)
+    .option('--keep <count>', 'conversations whose caches are kept for their next question (default: as --parallel)', integer(0))
+    .option('--max-body-mb <count>', 'largest request, in MiB', integer(1))
+    .option('--name <name>', "the model's name in the protocol (default: its own)")
+    .option('-q, --quiet', 'no progress, no line for each request')
+    .action((options: ServeOptions) => commands.serve(options))
 
   addMmprojOption(program.command('describe').argument('<model>', '270m, 1b, 4b, 12b, 27b, or a path, https address or hf:owner/repository'))
     .description('the module tree, parameters, bytes per token and memory')
@@ -119,7 +137,7 @@ export function createProgram(commands: Commands): Command {
 export async function main(argv: readonly string[]): Promise<number> {
   endQuietlyWithReader()
   try {
-    await createProgram({ run, chat, describe, tokenize, trace, pull, listModels, deleteModel, verifyModel, listDevices }).parseAsync(argv)
+    await createProgram({ run, chat, serve, describe, tokenize, trace, pull, listModels, deleteModel, verifyModel, listDevices }).parseAsync(argv)
     return 0
   } catch (error) {
     return reportError(error)

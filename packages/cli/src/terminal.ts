@@ -16,18 +16,18 @@ export function endQuietlyWithReader(): void {
   }
 }
 
-/** Until it is disposed, the first Ctrl-C calls `handler` instead of ending the program; a second one ends it at once. */
-export function onInterrupt(handler: () => void): Disposable {
+/** Until it is disposed, the first Ctrl-C (or other such signal) calls `handler` instead of ending the program; a second one ends it at once. */
+export function onInterrupt(handler: () => void, signals: readonly NodeJS.Signals[] = ['SIGINT']): Disposable {
   let interrupted = false
   const listener = () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
     handler()
   }
-  process.on('SIGINT', listener)
+  for (const signal of signals) process.on(signal, listener)
   return {
     [Symbol.dispose]: () => {
-      process.off('SIGINT', listener)
+      for (const signal of signals) process.off(signal, listener)
     },
   }
 }

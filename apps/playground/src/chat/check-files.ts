@@ -1,7 +1,7 @@
-import { type ChosenModel, modelOfFiles } from '../engine/chosen-model.ts'
+import { type LocalModel, modelOfFiles } from '../engine/chosen-model.ts'
 
 export interface SortedFiles {
-  readonly model: ChosenModel | undefined
+  readonly model: LocalModel | undefined
   readonly pictures: readonly File[]
   /** For people, one sentence or two a file. */
   readonly problems: readonly string[]

@@ -6,6 +6,8 @@ import classes from './welcome.module.css'
 export interface WelcomeProps {
   readonly modelName: string
   readonly isDemo: boolean
+  /** The host of the server that computes; undefined: this device does. */
+  readonly server: string | undefined
   readonly onAsk: (question: string, picture?: File) => void
 }
 
@@ -16,12 +18,12 @@ export function suggestedQuestions(isDemo: boolean): readonly string[] {
   return isDemo ? demoQuestions : questions
 }
 
-export function Welcome({ modelName, isDemo, onAsk }: WelcomeProps): ReactElement {
+export function Welcome({ modelName, isDemo, server, onAsk }: WelcomeProps): ReactElement {
   return (
     <Stack className={classes.welcome} gap="md">
       <Title order={2} size="h3">Chat with {isDemo ? 'the demo model' : modelName}</Title>
       <Text c="dimmed">
-        It runs on this device, and nothing that you write leaves this page.
+        {server === undefined ? 'It runs on this device, and nothing that you write leaves this page.' : `It runs on a server: what you write and show here is sent to ${server}.`}
         {isDemo && ' This one knows pictures of coloured shapes and a few words. For more, choose a model in the panel “Model”.'}
       </Text>
       <div className={classes.questions}>

@@ -1,7 +1,7 @@
 import type { WorkerEngineOptions } from '@facetjs/core'
 import { demoModel } from '@facetjs/demo-model'
 import type { Settings } from '../settings/settings.ts'
-import type { ChosenModel } from './chosen-model.ts'
+import type { LocalModel } from './chosen-model.ts'
 
 export interface EngineSettings extends Pick<Settings, 'backend' | 'numerics' | 'hubAddress'> {
   /** For models of the hub; empty: none. */
@@ -17,11 +17,11 @@ export function backendsOf({ backend }: Pick<Settings, 'backend'>): readonly str
   return backend === 'auto' ? ['webgpu', 'wasm'] : [backend]
 }
 
-export function createEngine(chosen: ChosenModel, settings: EngineSettings): WorkerEngineOptions {
+export function createEngine(chosen: LocalModel, settings: EngineSettings): WorkerEngineOptions {
   return { ...placeOf(chosen, settings), worker: startWorker, backend: backendsOf(settings), numerics: settings.numerics }
 }
 
-function placeOf(chosen: ChosenModel, { hubAddress, token = '' }: EngineSettings): Pick<WorkerEngineOptions, 'model' | 'mmproj' | 'endpoint' | 'token'> {
+function placeOf(chosen: LocalModel, { hubAddress, token = '' }: EngineSettings): Pick<WorkerEngineOptions, 'model' | 'mmproj' | 'endpoint' | 'token'> {
   if (chosen.kind === 'files') return { model: chosen.model, ...(chosen.mmproj && { mmproj: chosen.mmproj }) }
   if (chosen.id === 'demo') return { model: demoModel.gguf, mmproj: demoModel.mmproj }
   return { model: chosen.id, ...(hubAddress !== '' && { endpoint: hubAddress }), ...(token !== '' && { token }) }

@@ -28,7 +28,13 @@ export interface InspectPanelProps {
 const viewNames: Readonly<Record<InspectView, string>> = { tokens: 'Tokens', layers: 'Layers', attention: 'Attention', cache: 'Cache', modules: 'Modules' }
 
 /** The model's inside, for one answer. */
-export function InspectPanel({ store, kept, answerId, onAnswer }: InspectPanelProps): ReactElement {
+export function InspectPanel(props: InspectPanelProps): ReactElement {
+  const { gemma } = useShownConversation(props.store)
+  if (gemma?.device.backend !== 'remote') return <Inside {...props} />
+  return <Text size="sm" c="dimmed">{gemma.name} runs on a server, which tells its answers, but not how it came to them: no probabilities of other words, attention, caches or weights. To look inside, choose a model that runs on this device, in the panel “Model”.</Text>
+}
+
+function Inside({ store, kept, answerId, onAnswer }: InspectPanelProps): ReactElement {
   const { gemma, isAnswering, messages } = useShownConversation(store)
   const [place, setPlace] = useState(kept.place)
   const { view, token } = place

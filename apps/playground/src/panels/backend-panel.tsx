@@ -8,12 +8,14 @@ import type { ChangeSettings } from '../settings/use-settings.ts'
 export interface BackendPanelProps {
   readonly settings: Settings
   readonly change: ChangeSettings
+  /** The host of the server that computes; undefined: this device does. */
+  readonly server: string | undefined
   readonly device: DeviceInfo | undefined
   /** What the model found when it was loaded. */
   readonly refused: readonly Refusal[]
 }
 
-export function BackendPanel({ settings: { backend, numerics, hubAddress }, change, device, refused }: BackendPanelProps): ReactElement {
+export function BackendPanel({ settings: { backend, numerics, hubAddress }, change, server, device, refused }: BackendPanelProps): ReactElement {
   const [states, setStates] = useState<readonly BackendState[]>([])
   useEffect(() => {
     let isCurrent = true
@@ -22,6 +24,15 @@ export function BackendPanel({ settings: { backend, numerics, hubAddress }, chan
       isCurrent = false
     }
   }, [])
+  if (server !== undefined) {
+    return (
+      <div>
+        <Text size="sm" fw={500}>Runs on</Text>
+        <Text size="sm">{device === undefined ? `The server ${server} computes.` : `A server computes: ${device.device}.`}</Text>
+        <Text size="xs" c="dimmed" mt="xs">Its device and numerics are chosen there. To choose one of this device, take a model that runs here, in the panel “Model”.</Text>
+      </div>
+    )
+  }
   return (
     <Stack gap="md">
       <Radio.Group label="Runs on" value={backend} onChange={(value) => (value === 'auto' || value === 'webgpu' || value === 'wasm') && change({ backend: value })}>

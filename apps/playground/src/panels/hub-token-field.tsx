@@ -1,30 +1,20 @@
-import { Anchor, Checkbox, PasswordInput, Stack } from '@mantine/core'
-import { type ReactElement, useEffect, useState } from 'react'
-import type { HubToken } from '../settings/use-hub-token.ts'
+import { Anchor } from '@mantine/core'
+import type { ReactElement } from 'react'
+import { hubTokenName, type Secrets } from '../settings/use-secrets.ts'
+import { SecretField } from './secret-field.tsx'
 
 export interface HubTokenFieldProps {
-  readonly hubToken: HubToken
+  readonly secrets: Secrets
   /** Empty: huggingface.co. */
   readonly hubAddress: string
 }
 
-export function HubTokenField({ hubToken: { token, isRemembered, change }, hubAddress }: HubTokenFieldProps): ReactElement {
-  const [draft, setDraft] = useState(token)
-  useEffect(() => setDraft(token), [token])
-  const isWrong = !/^[\x21-\x7e]*$/.test(draft)
+export function HubTokenField({ secrets, hubAddress }: HubTokenFieldProps): ReactElement {
   const hub = hubAddress === '' ? 'huggingface.co' : hubAddress
   return (
-    <Stack gap="xs">
-      <PasswordInput
-        label="Access token" placeholder="hf_…" autoComplete="off" spellCheck={false} value={draft} error={isWrong && 'This has characters that no token has. Copy it again.'}
-        visibilityToggleButtonProps={{ 'aria-label': 'Show the token' }}
-        description={<>For models whose terms have to be accepted (<Anchor href="https://huggingface.co/settings/tokens" target="_blank" rel="noopener noreferrer" inherit underline="always">your tokens</Anchor>). It is sent to {hub}, and nowhere else.</>}
-        onChange={(event) => setDraft(event.currentTarget.value.trim())}
-        // Not at each letter: it is part of the model's address.
-        onBlur={() => !isWrong && draft !== token && change(draft, isRemembered)}
-        onKeyDown={(event) => event.key === 'Enter' && event.currentTarget.blur()}
-      />
-      <Checkbox size="xs" label="Remember it in this browser, not only in this tab" checked={isRemembered} onChange={(event) => change(isWrong ? token : draft, event.currentTarget.checked)} />
-    </Stack>
+    <SecretField
+      label="Access token" noun="token" placeholder="hf_…" secret={secrets.get(hubTokenName)} onChange={(secret) => secrets.change(hubTokenName, secret)}
+      description={<>For models whose terms have to be accepted (<Anchor href="https://huggingface.co/settings/tokens" target="_blank" rel="noopener noreferrer" inherit underline="always">your tokens</Anchor>). It is sent to {hub}, and nowhere else.</>}
+    />
   )
 }

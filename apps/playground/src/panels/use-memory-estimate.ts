@@ -1,12 +1,12 @@
-import { connectGemma, type Gemma, type MemoryEstimate, type WorkerEngineOptions } from '@facetjs/core'
+import { connectGemma, type EngineOptions, type Gemma, type MemoryEstimate, type WorkerEngineOptions } from '@facetjs/core'
 import { useEffect, useState } from 'react'
 
 /** What the loaded model takes of its device, once it is there. Undefined where that cannot be said. */
-export function useMemoryEstimate(engine: WorkerEngineOptions, gemma: Gemma | undefined): MemoryEstimate | undefined {
+export function useMemoryEstimate(engine: EngineOptions, gemma: Gemma | undefined): MemoryEstimate | undefined {
   const [estimate, setEstimate] = useState<MemoryEstimate>()
   useEffect(() => {
     setEstimate(undefined)
-    if (gemma === undefined) return
+    if (gemma === undefined || !('worker' in engine)) return // a server's memory is its own affair
     const aborter = new AbortController()
     estimateMemory({ ...engine, backend: gemma.device.backend }, aborter.signal).then(setEstimate, () => {}) // a number less
     return () => aborter.abort()

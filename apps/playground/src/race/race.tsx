@@ -6,7 +6,7 @@ import { Composer, type ComposerProps } from '../chat/composer.tsx'
 import { Problems } from '../chat/problems.tsx'
 import { suggestedQuestions } from '../chat/welcome.tsx'
 import { listKept } from '../engine/check-model.ts'
-import { type ChosenModel, nameOfModel } from '../engine/chosen-model.ts'
+import { type LocalModel, nameOfModel } from '../engine/chosen-model.ts'
 import { createEngine } from '../engine/create-engine.ts'
 import { type BackendState, probeBackends } from '../engine/probe-backends.ts'
 import type { Settings } from '../settings/settings.ts'
@@ -22,7 +22,7 @@ import { useLaneMemory } from './use-lane-memory.ts'
 import { useRace } from './use-race.ts'
 
 export interface RaceProps extends Pick<ComposerProps, 'text' | 'onText' | 'pictures' | 'onPictures' | 'onRemovePicture' | 'panAndScan' | 'onPanAndScan' | 'vision' | 'inputRef'> {
-  readonly chosen: ChosenModel
+  readonly chosen: LocalModel
   readonly settings: Settings
   /** The prompt, as the chat would send it. */
   readonly content: UserContent
@@ -107,7 +107,7 @@ export function Race({ chosen: model, settings, content, chat, onStart, onClose,
 }
 
 /** Whether its files can be opened without a download. Asks nobody. */
-function useIsHere(model: ChosenModel, isLoaded: boolean): boolean {
+function useIsHere(model: LocalModel, isLoaded: boolean): boolean {
   const id = model.kind === 'catalogue' && model.id !== 'demo' ? model.id : undefined
   const [isKept, setIsKept] = useState(false)
   useEffect(() => {

@@ -1,7 +1,12 @@
+import { type GemmaSize, gemmaSizes } from '@facetjs/core'
+import type { ServerModel } from '../engine/chosen-model.ts'
+
 /** What a visitor chose, kept in localStorage. Absent sampling values: the model's own. */
 export interface Settings {
-  /** Of the catalogue, or an address of the hub. */
+  /** Of the catalogue, an address of the hub, or `server`. */
   readonly modelId: string
+  /** The last one that was used. */
+  readonly server?: ServerModel
   readonly backend: 'auto' | 'webgpu' | 'wasm'
   readonly numerics: 'fast' | 'exact'
   /** Empty: huggingface.co. */
@@ -26,8 +31,10 @@ export function parseSettings(value: unknown): Settings {
   }
   const backend: unknown = Reflect.get(value, 'backend')
   const modelId = text('modelId')
+  const server = parseServer(Reflect.get(value, 'server'))
   return {
-    modelId: modelId.startsWith('hf:') ? modelId : 'demo',
+    modelId: modelId.startsWith('hf:') || (modelId === 'server' && server !== undefined) ? modelId : 'demo',
+    ...(server && { server }),
     backend: backend === 'webgpu' || backend === 'wasm' ? backend : 'auto',
     numerics: Reflect.get(value, 'numerics') === 'exact' ? 'exact' : 'fast',
     hubAddress: text('hubAddress'),
@@ -35,6 +42,19 @@ export function parseSettings(value: unknown): Settings {
     panAndScan: Reflect.get(value, 'panAndScan') === true,
     sampling: parseSampling(Reflect.get(value, 'sampling')),
   }
+}
+
+function parseServer(value: unknown): ServerModel | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const address: unknown = Reflect.get(value, 'address')
+  const model: unknown = Reflect.get(value, 'model')
+  const size: unknown = Reflect.get(value, 'size')
+  if (typeof address !== 'string' || typeof model !== 'string' || !URL.canParse(address)) return undefined
+  return { address, model, ...(isGemmaSize(size) && { size }) }
+}
+
+export function isGemmaSize(value: unknown): value is GemmaSize {
+  return typeof value === 'string' && Object.hasOwn(gemmaSizes, value)
 }
 
 export function parseSampling(value: unknown): Sampling {

@@ -2,12 +2,12 @@ import type { Gemma, Session, UserContent } from '@facetjs/core'
 import { GemmaError } from '@facetjs/core'
 import { printAnswer } from '../answer.ts'
 import { formatCount } from '../format.ts'
-import { loadModel } from '../model.ts'
 import type { AnswerOptions } from '../options.ts'
 import { generateOptions } from '../options.ts'
 import type { Picture } from '../pictures.ts'
 import { checkSees, describePicture, openPicture, withPictures } from '../pictures.ts'
 import { readMessages } from '../prompt.ts'
+import { openGemma } from '../remote.ts'
 import { holdInterrupts, note } from '../terminal.ts'
 
 const help = `/image FILE   show a picture with the next message; several times for several
@@ -21,8 +21,10 @@ export async function chat(options: AnswerOptions): Promise<void> {
   const interactive = process.stdin.isTTY
   const quiet = options.quiet ?? false
   using _ = holdInterrupts()
-  await using gemma = await loadModel(options)
+  await using gemma = await openGemma(options)
   if (interactive && !quiet) note(`${gemma.name} on ${gemma.device.device}. /help lists the commands.`)
+  /** It holds nothing of a conversation that could be lost. */
+  const isRemote = gemma.device.backend === 'remote'
   let session = newSession(gemma, options)
   let pictures: readonly Picture[] = []
   using messages = readMessages(interactive)
@@ -52,18 +54,18 @@ export async function chat(options: AnswerOptions): Promise<void> {
     } else {
       const content = withPictures(pictures.map(({ part }) => part), message)
       pictures = []
-      interrupted = await answer(session, content, quiet, interactive)
+      interrupted = await answer(session, content, quiet, (error) => interactive && (error.code !== 'device-lost' || isRemote))
     }
   }
   await session.dispose()
 }
 
-/** True where Ctrl-C stopped it. In a terminal an error ends the answer, not the conversation. */
-async function answer(session: Session, content: UserContent, quiet: boolean, interactive: boolean): Promise<boolean> {
+/** True where Ctrl-C stopped it. In a terminal most errors end the answer, not the conversation. */
+async function answer(session: Session, content: UserContent, quiet: boolean, goesOn: (error: GemmaError) => boolean): Promise<boolean> {
   try {
     return (await printAnswer(session.send(content), quiet)).interrupted
   } catch (error) {
-    if (!interactive || !GemmaError.is(error) || error.code === 'device-lost') throw error
+    if (!GemmaError.is(error) || !goesOn(error)) throw error
     note(`facet: ${error.message}`)
     return false
   }

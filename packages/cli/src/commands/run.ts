@@ -1,10 +1,10 @@
 import { text } from 'node:stream/consumers'
 import { printAnswer } from '../answer.ts'
 import { exitCodes, usageError } from '../errors.ts'
-import { loadModel } from '../model.ts'
 import type { AnswerOptions } from '../options.ts'
 import { generateOptions } from '../options.ts'
 import { checkSees, countPlaces, openPictures, withPictures } from '../pictures.ts'
+import { openGemma } from '../remote.ts'
 import { holdInterrupts } from '../terminal.ts'
 
 export interface RunOptions extends AnswerOptions {
@@ -23,7 +23,7 @@ export async function run(argument: string | undefined, options: RunOptions): Pr
   }
   const images = (await openPictures(paths, options)).map(({ part }) => part)
   using _ = holdInterrupts()
-  await using gemma = await loadModel(options)
+  await using gemma = await openGemma(options)
   const defaults = generateOptions(options)
   if (images.length > 0) checkSees(gemma)
   const stream = options.raw === true ? gemma.generate(prompt, { ...defaults, images }) : gemma.chat().send(withPictures(images, prompt), defaults)

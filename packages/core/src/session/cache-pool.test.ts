@@ -86,7 +86,13 @@ test('as many as there may be, and no more', async () => {
             const memory = await opened.allocate(buffers, allocation)
             if (buffers[0].role !== 'kv') return memory
             open++
-            return { ...memory, dispose: () => void (open--, memory.dispose()) }
+            return {
+              ...memory,
+              dispose() {
+                open--
+                memory.dispose()
+              },
+            }
           },
         }
       },

@@ -161,7 +161,7 @@ function createGemma({ origin, checkpoint, tokenizer, template, style, caches, d
   }
   const context: SessionContext = {
     model: textModel,
-    takeCache: caches.take,
+    takeCache: (model, ids) => caches.take(model, ids),
     giveBack,
     tokenizer,
     template,

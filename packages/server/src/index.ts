@@ -1,0 +1,6 @@
+export { createApp } from './app.ts'
+export type { AccessEntry } from './exchange.ts'
+export { isLoopback } from './host.ts'
+export type { Limits } from './limits.ts'
+export type { AppOptions, FacetApp, RunningServer, ServeOptions } from './options.ts'
+export { serve } from './serve.ts'
