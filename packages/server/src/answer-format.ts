@@ -6,8 +6,8 @@ export interface AnswerFormat {
   whole(result: GenerationResult): object
   /** What comes before the first text of a stream. */
   begin(): object | undefined
-  /** A piece of text, and the tokens since the last one, where they are told. */
-  delta(text: string, tokens: readonly GeneratedToken[]): object
+  /** A piece of text, the tokens since the last one, where they are told, and how many there are by now, where that is wanted. */
+  delta(text: string, tokens: readonly GeneratedToken[], usage: Usage | undefined): object
   /** The last piece, with the tokens that gave no text. */
   end(result: GenerationResult, tokens: readonly GeneratedToken[]): object
   /** After it, where it is wanted. */

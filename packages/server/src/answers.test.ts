@@ -160,6 +160,21 @@ describe('log-probabilities', () => {
     expect(logged).toBe(day) // those of the stop string too
   })
 
+  test.each(['chat', 'completion'])('in a stream without them the ids come at its end, and each text says how many tokens there are: a %s', async (kind) => {
+    const body = kind === 'chat' ? question() : { prompt: 'The opposite of night is', max_tokens: 8, temperature: 0 }
+    const where = kind === 'chat' ? {} : completions
+    const { chunks } = await readChunks(await ask(app, { ...body, stream: true, stream_options: { include_usage: true, continuous_usage_stats: true }, return_token_ids: true }, where))
+    const whole = await wire(ask(app, { ...body, return_token_ids: true }, where))
+    const choices = chunks.flatMap((chunk) => chunk.choices)
+    expect(choices.map(({ token_ids: ids }) => ids).filter((ids) => ids !== undefined)).toEqual([whole.choices[0]?.token_ids])
+    expect(choices.at(-1)?.token_ids).toEqual(whole.choices[0]?.token_ids)
+    const counts = chunks.flatMap(({ choices: [choice], usage }) => ((choice?.delta?.content ?? choice?.text ?? '') === '' ? [] : [usage?.completion_tokens]))
+    expect(counts.length).toBeGreaterThan(1)
+    expect(counts).toEqual(counts.toSorted((a, b) => Number(a) - Number(b)))
+    expect(counts[0]).toBeGreaterThan(0)
+    for (const { usage } of chunks) if (usage) expect(usage.prompt_tokens).toBe(whole.usage?.prompt_tokens)
+  })
+
   test('prompt_token_ids are what the model reads', async () => {
     const { prompt_token_ids: ids } = await wire(ask(app, { ...question(), return_token_ids: true, max_tokens: 1 }))
     expect(ids).toEqual(await gemma.tokenize([{ role: 'user', content: night }]))
@@ -180,7 +195,7 @@ describe('a completion', () => {
     }
     const { chunks, isDone } = await readChunks(await ask(app, { ...body, stream: true }, completions))
     expect([textOf(chunks), isDone]).toEqual([whole.choices[0]?.text, true])
-    expect(chunks.flatMap(({ choices }) => choices.flatMap((choice) => choice.token_ids))).toEqual(whole.choices[0]?.token_ids)
+    expect(chunks.flatMap(({ choices }) => choices.flatMap((choice) => choice.token_ids ?? []))).toEqual(whole.choices[0]?.token_ids)
     expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('length')
   })
 

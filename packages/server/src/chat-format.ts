@@ -13,7 +13,7 @@ export function chatFormat({ logprobs, includeUsage, returnTokenIds }: Wanted, m
     delta,
     logprobs: tokens.length === 0 ? null : logged(tokens),
     finish_reason: null,
-    ...(returnTokenIds && { token_ids: idsOf(tokens) }),
+    ...(returnTokenIds && logprobs !== undefined && { token_ids: idsOf(tokens) }),
   })
   return {
     whole: (result) => ({
@@ -32,8 +32,8 @@ export function chatFormat({ logprobs, includeUsage, returnTokenIds }: Wanted, m
       ...prompt,
     }),
     begin: () => ({ ...chunk([piece({ role: 'assistant', content: '' }, [])]), ...prompt }),
-    delta: (content, tokens) => chunk([piece({ content }, tokens)]),
-    end: (result, tokens) => chunk([{ ...piece({}, tokens), ...endOf(result) }]),
+    delta: (content, tokens, usage) => chunk([piece({ content }, tokens)], usage && wireUsage(usage)),
+    end: (result, tokens) => chunk([{ ...piece({}, tokens), ...endOf(result), ...(returnTokenIds && logprobs === undefined && { token_ids: result.ids }) }]),
     usage: ({ usage }) => chunk([], wireUsage(usage)),
   }
 }

@@ -27,15 +27,15 @@ export function completionFormat({ logprobs, includeUsage, returnTokenIds }: Wan
   const piece = (text: string, tokens: readonly GeneratedToken[]): object => {
     const prompt = unsaid && { prompt_token_ids: unsaid }
     unsaid = undefined
-    return { index: 0, text, logprobs: tokens.length === 0 ? null : logged(tokens), finish_reason: null, stop_reason: null, ...(returnTokenIds && { token_ids: idsOf(tokens) }), ...prompt }
+    return { index: 0, text, logprobs: tokens.length === 0 ? null : logged(tokens), finish_reason: null, stop_reason: null, ...(returnTokenIds && logprobs !== undefined && { token_ids: idsOf(tokens) }), ...prompt }
   }
   return {
     whole: (result) => ({
       ...chunk([{ ...piece(result.text, result.logprobs ?? []), ...endOf(result), ...(returnTokenIds && { token_ids: result.ids }) }], wireUsage(result.usage)),
     }),
     begin: () => undefined,
-    delta: (text, tokens) => chunk([piece(text, tokens)]),
-    end: (result, tokens) => chunk([{ ...piece('', tokens), ...endOf(result) }]),
+    delta: (text, tokens, usage) => chunk([piece(text, tokens)], usage && wireUsage(usage)),
+    end: (result, tokens) => chunk([{ ...piece('', tokens), ...endOf(result), ...(returnTokenIds && logprobs === undefined && { token_ids: result.ids }) }]),
     usage: ({ usage }) => chunk([], wireUsage(usage)),
   }
 }

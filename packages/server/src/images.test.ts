@@ -95,9 +95,11 @@ describe('pictures in data: URLs', () => {
   })
 
   test('bytes that are no picture, or SVG in disguise, are refused', async () => {
-    for (const text of ['GIF89a', '<svg xmlns="http://www.w3.org/2000/svg"/>', 'Hello']) {
-      expect(await refusal(app, showing(dataUrl(Buffer.from(text))))).toEqual([400, 'messages', 'invalid_image'])
+    for (const text of ['GIF89a', '<svg xmlns="http://www.w3.org/2000/svg"/>', 'Hello', `BM${'\0'.repeat(60)}`, 'II*\0']) {
+      expect(await refusal(app, showing(dataUrl(Buffer.from(text))))).toEqual([400, where, 'invalid_image'])
     }
+    const broken = pictureBytes(picture).subarray(0, 1000)
+    expect(await refusal(app, showing(dataUrl(broken)))).toEqual([400, 'messages', 'invalid_image'])
   })
 
   test('too large, too many', async () => {

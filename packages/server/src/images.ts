@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { ChatMessage } from '@facetjs/core'
+import { readImageHeader } from '@facetjs/core/session'
 import { ApiError } from './errors.ts'
 import type { Limits } from './limits.ts'
 import type { WireMessage } from './messages.ts'
@@ -62,7 +63,7 @@ function readAddress(address: string, param: string, limits: Limits, fetchImage:
   if (fetchImage === undefined) throw invalidUrl(param, 'this server fetches no images. Send the picture as a data: URL')
   const url = URL.parse(address)
   if (url === null) throw invalidUrl(param, 'it is no address. Check it, or send the picture as a data: URL')
-  return (signal) => fetchImage(url, { param, maxBytes: limits.imageBytes, signal })
+  return async (signal) => checkFormat(await fetchImage(url, { param, maxBytes: limits.imageBytes, signal }), param)
 }
 
 export function invalidUrl(param: string, why: string): ApiError {
@@ -83,5 +84,12 @@ function readDataUrl(address: string, param: string, { imageBytes }: Limits): Ui
   if (base64 === '' || bytes.toString('base64') !== base64) {
     throw new ApiError(400, `Invalid value for '${param}': what follows the comma is no base64. Use the alphabet of RFC 4648 section 4, with padding and without line breaks.`, { code: 'invalid_base64', param })
   }
-  return bytes
+  return checkFormat(bytes, param)
+}
+
+/** By what the bytes say, whatever they are called: decoders know more formats than a server should read. */
+function checkFormat(bytes: Uint8Array, param: string): Uint8Array {
+  const format = readImageHeader(bytes)?.format
+  if (format !== undefined && format !== 'bmp') return bytes
+  throw new ApiError(400, `Invalid value for '${param}': its bytes are neither PNG, JPEG, WebP nor GIF. Send the whole file of a picture.`, { code: 'invalid_image', param })
 }

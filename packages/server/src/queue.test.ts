@@ -2,7 +2,7 @@ import type { Gemma, Session } from '@facetjs/core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from './app.ts'
 import type { FacetApp } from './options.ts'
-import { ask, dataUrl, day, endless, eventsOf, fragile, imagePart, loadDemo, poll, question, readChunks, wire } from './server.testing.ts'
+import { ask, dataUrl, day, endless, eventsOf, fragile, imagePart, loadDemo, pictureBytes, poll, question, readChunks, wire } from './server.testing.ts'
 
 const idle = { running: 0, queued: 0 }
 const talk = { ...question(), ...endless, stream: true }
@@ -139,7 +139,7 @@ test('each session is disposed of, however its answer ends', async () => {
   left.abort()
   await pending
   await ask(app, question('Hello '.repeat(9000)))
-  await ask(app, question([imagePart(dataUrl(Buffer.from('no picture')))]))
+  await ask(app, question([imagePart(dataUrl(pictureBytes('000.png').subarray(0, 1000)))]))
   device.fail('device-lost')
   await ask(app, question())
   await poll(() => app.load).toEqual(idle)
@@ -153,7 +153,7 @@ test('each session is disposed of, however its answer ends', async () => {
       return session
     },
   })
-  expect((await wire(ask(textOnly, question([imagePart(dataUrl(Buffer.from('a picture')))])))).error).toMatchObject({ param: 'messages', code: 'unsupported_value' })
+  expect((await wire(ask(textOnly, question([imagePart(dataUrl(pictureBytes('000.png')))])))).error).toMatchObject({ param: 'messages', code: 'unsupported_value' })
   expect(sessions).toHaveLength(8)
   for (const session of sessions) expect(() => session.send('Hello')).toThrow(expect.objectContaining({ code: 'disposed' }))
 })

@@ -68,6 +68,7 @@ describe('each field', () => {
     [{ stop: Array.from({ length: 17 }, String) }, 'stop', 'invalid_value'],
     [{ stop: '\ud800' }, 'stop', 'invalid_value'],
     [{ stream: true, stream_options: { include_usage: 'yes' } }, 'stream_options.include_usage', 'invalid_type'],
+    [{ stream: true, stream_options: { continuous_usage_stats: 1 } }, 'stream_options.continuous_usage_stats', 'invalid_type'],
     [{ stream: true, stream_options: { include_obfuscation: true } }, 'stream_options.include_obfuscation', 'invalid_value'],
     [{ stream_options: { include_usage: true } }, 'stream_options', 'invalid_value'],
     [{ logit_bias: { 5: 'much' } }, 'logit_bias.5', 'invalid_type'],

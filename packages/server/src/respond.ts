@@ -1,4 +1,4 @@
-import type { StreamPart } from '@facetjs/core'
+import type { StreamPart, Usage } from '@facetjs/core'
 import type { AnswerFormat } from './answer-format.ts'
 import type { Answer, FinishedAnswer, StartedAnswer } from './answers.ts'
 import { clientGone, toApiError } from './errors.ts'
@@ -34,21 +34,25 @@ export async function respond({ services, exchange, signal, wanted, format, para
       return Response.json(format().whole(result))
     }
     const parts = answer.stream[Symbol.asyncIterator]()
-    const first = await begun(parts)
+    const opening = await begun(parts)
     exchange.defer()
-    return eventStreamResponse(events(answer, format(), first, parts), (reason) => left.abort(reason))
+    return eventStreamResponse(events(answer, format(), opening, parts), (reason) => left.abort(reason))
   } catch (error) {
     throw told(error)
   }
 
-  async function* events({ result: whole }: Answer, write: AnswerFormat, first: StreamPart | undefined, parts: AsyncIterator<StreamPart>): AsyncGenerator<string> {
+  async function* events({ result: whole }: Answer, write: AnswerFormat, begin: readonly StreamPart[], parts: AsyncIterator<StreamPart>): AsyncGenerator<string> {
     try {
       const opening = write.begin()
       if (opening !== undefined) yield event(opening)
       const tokens: Extract<StreamPart, { readonly type: 'token' }>['token'][] = []
-      for (let part = first; part !== undefined; part = await nextOf(parts)) {
+      const early = [...begin]
+      let prompt: Pick<Usage, 'promptTokens' | 'cachedTokens'> | undefined
+      for (let part = early.shift() ?? (await nextOf(parts)); part !== undefined; part = early.shift() ?? (await nextOf(parts))) {
+        if (part.type === 'prefill') prompt ??= { promptTokens: part.total, cachedTokens: part.done }
         if (part.type === 'token') tokens.push(part.token)
-        if (part.type === 'text') yield event(write.delta(part.text, tokens.splice(0)))
+        const usage = wanted.countsTokens && prompt !== undefined && part.type === 'text' && part.tokens !== undefined ? { ...prompt, generatedTokens: part.tokens } : undefined
+        if (part.type === 'text') yield event(write.delta(part.text, tokens.splice(0), usage))
       }
       const result: FinishedAnswer = await whole
       exchange.answered(result)
@@ -72,8 +76,9 @@ async function nextOf(parts: AsyncIterator<StreamPart>): Promise<StreamPart | un
   return next.done === true ? undefined : next.value
 }
 
-/** The part with which an answer can be promised: what comes after the word that the prompt is about to be read. */
-async function begun(parts: AsyncIterator<StreamPart>): Promise<StreamPart | undefined> {
+/** Parts until an answer can be promised: up to what comes after the word that the prompt is about to be read. */
+async function begun(parts: AsyncIterator<StreamPart>): Promise<readonly StreamPart[]> {
   const first = await nextOf(parts)
-  return first?.type === 'prefill' ? await nextOf(parts) : first
+  const second = first?.type === 'prefill' ? await nextOf(parts) : undefined
+  return [first, second].filter((part) => part !== undefined)
 }

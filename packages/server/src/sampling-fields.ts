@@ -42,7 +42,7 @@ const streamOptions = z.strictObject(
   {
     include_usage: flag('or leave it out'),
     include_obfuscation: only([false], 'nothing is padded'),
-    continuous_usage_stats: only([false], 'the usage is in the last chunk'),
+    continuous_usage_stats: flag('or leave it out'),
   },
   { error: 'an object such as {"include_usage": true}' },
 )
@@ -62,7 +62,7 @@ export interface SamplingFields {
   readonly max_tokens?: number | undefined
   readonly stop?: string | readonly string[] | undefined
   readonly stream?: boolean | undefined
-  readonly stream_options?: { readonly include_usage?: boolean | undefined } | undefined
+  readonly stream_options?: { readonly include_usage?: boolean | undefined; readonly continuous_usage_stats?: boolean | undefined } | undefined
   readonly return_token_ids?: boolean | undefined
 }
 
@@ -97,6 +97,9 @@ export interface Wanted {
   readonly logprobs: number | undefined
   readonly isStreamed: boolean
   readonly includeUsage: boolean
+  /** Each piece of a stream says how many tokens there are. */
+  readonly countsTokens: boolean
+  /** In a stream without log-probabilities they come at its end: a device that runs ahead does not tell tokens one by one. */
   readonly returnTokenIds: boolean
 }
 
@@ -131,13 +134,12 @@ export function readSampling(fields: SamplingFields, { maxTokens, logprobs }: { 
     seed: fields.seed,
     stop: fields.stop,
     maxTokens,
-    // Tokens come one by one only with their log-probabilities.
-    logprobs: logprobs ?? (isStreamed && returnTokenIds ? 0 : undefined),
+    logprobs,
   }
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]
   const { signal: _, logprobs: __, ...rest } = defaults
   const options: GenerateOptions = { seed, ...rest, ...Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined)) }
-  return { options, logprobs, isStreamed, includeUsage: streaming?.include_usage ?? false, returnTokenIds }
+  return { options, logprobs, isStreamed, includeUsage: streaming?.include_usage ?? false, countsTokens: streaming?.continuous_usage_stats ?? false, returnTokenIds }
 }
 
 function readBias(bias: Readonly<Record<string, number>>, vocabSize: number): Record<number, number> {

@@ -37,6 +37,14 @@ test.each([
   expect(other.usage.cachedTokens).toBeLessThan(5)
 })
 
+test('a full pool gives up what was used longest ago, not what begins like the new prompt', async () => {
+  const gemma = await load({ idleCaches: 2 })
+  await ask(gemma, [sum], [])
+  const first = await ask(gemma, [day], []) // the last used, and the longer beginning in common with what comes next
+  await ask(gemma, [`What is the opposite of ${count}`], [])
+  expect((await ask(gemma, [day, count], [first.text])).usage.cachedTokens).toBe(first.usage.promptTokens + first.usage.generatedTokens - 1)
+})
+
 test('no idle caches: nothing is kept', async () => {
   const gemma = await load({ idleCaches: 0 })
   const first = await ask(gemma, [day], [])

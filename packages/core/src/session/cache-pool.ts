@@ -4,7 +4,7 @@ import type { KvCache, TextModel } from './text-model.ts'
 
 /** Caches that nobody uses now: the next prompt may find its beginning in one of them. */
 export interface CachePool {
-  /** The one that saves `ids` most, else the one that was used longest ago; a new one where there is room and the others hold something else. */
+  /** The one that saves `ids` most. Where each would lose more than it saves: a new one if there is room, else the one that was used longest ago. */
   take(model: TextModel, ids: readonly number[]): Promise<KvCache>
   /** Keeps it; the one that was used longest ago ends where that is one too many. */
   giveBack(model: TextModel, cache: KvCache): void
@@ -29,9 +29,9 @@ export function createCachePool(room: number): CachePool {
         idle = idle.filter((other) => other !== each)
         return each.cache
       }
-      // What is another conversation's stays, if it may: this one would take more of it than it could use.
-      const isWorthIt = best !== undefined && (idle.length >= room || best.kept * 2 >= best.each.cache.ids.length)
-      if (isWorthIt) return use(best) // before anything is awaited: somebody else may look for it
+      // Nothing has been awaited: nobody else can have taken it. Of what is another conversation's this one could use little.
+      if (best !== undefined && best.kept * 2 >= best.each.cache.ids.length) return use(best)
+      if (found.length > 0 && idle.length >= room) return use(found[0])
       try {
         return await model.openCache()
       } catch (error) {
