@@ -3,7 +3,6 @@
 //   [NAME ...]   only these
 import { type ChildProcess, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -11,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Browser, chromium } from 'playwright-core'
 import { chromiumFlags, findChromium } from './chromium.ts'
+import { freePort } from './free-port.ts'
 import { installProject, packPackages, run } from './pack-packages.ts'
 
 /** What HF transformers answers with the same model to the question that all examples begin with. */
@@ -27,19 +27,6 @@ Object.assign(process.env, { NEXT_TELEMETRY_DISABLED: '1', NO_UPDATE_CHECK: '1' 
 function countLines(folder: string): number {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() && !['package.json', 'README.md'].includes(entry.name))
   return files.reduce((lines, { parentPath, name }) => lines + readFileSync(join(parentPath, name), 'utf8').trimEnd().split('\n').length, 0)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise((resolve) => {
-    server.close(resolve)
-  })
-  if (address === null || typeof address === 'string') throw new Error('there is no free port')
-  return address.port
 }
 
 /** `npm run SCRIPT`, in a process group of its own: npm does not end what it has started. */

@@ -1,7 +1,7 @@
 // Runs a TypeScript file of this repository: with-toolchain.mjs FILE [ARG ...]
 // First installs what is missing (pnpm through npx), then hands over to a Node that reads TypeScript:
 // the pinned Node 24 of node_modules where there is one (Linux x64), else the machine's own if it is 24 or newer.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
@@ -41,8 +41,10 @@ if (node === undefined) {
   console.error(`facet: this repository needs Node 24 or newer on this platform; this is ${process.version}. Install it from nodejs.org and run the command again.`)
   process.exit(1)
 }
-const child = spawnSync(node, ['--conditions=@facetjs/source', join(root, script), ...args], {
+const child = spawn(node, ['--conditions=@facetjs/source', join(root, script), ...args], {
   stdio: 'inherit',
   env: { ...process.env, PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH}` },
 })
-process.exit(child.status ?? 1)
+process.on('SIGINT', () => {}) // a terminal sends it to both, and the child may have something to end
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('exit', (status) => process.exit(status ?? 1))

@@ -8,15 +8,16 @@ import { demoModel } from '../../packages/demo-model/src/index.ts'
 import { dequantize } from '../../packages/core/src/weights/dequantize.ts'
 import { isRmsNorm } from '../../packages/core/src/weights/stored-tensor.ts'
 
-/** config.json, the tokenizer and their like. */
-const smallFiles = fileURLToPath(new URL('hub/', import.meta.url))
+/** As HF wrote it: config.json, the tokenizer and their like are the same. */
+const original = fileURLToPath(new URL('../../packages/core/fixtures/models/demo-shapes/', import.meta.url))
 
 /** Writes the folder: GGUF and mmproj, decoded to f32 and named as the hub's files of 2025 are. */
 export async function writeHubFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
-  for (const name of await readdir(smallFiles)) await copyFile(join(smallFiles, name), join(folder, name))
+  for (const name of await readdir(original)) if (name.endsWith('.json')) await copyFile(join(original, name), join(folder, name))
   const checkpoint = await openModel(demoModel.gguf, { mmproj: demoModel.mmproj })
   try {
+    await writeFile(join(folder, 'processor_config.json'), JSON.stringify({ processor_class: 'Gemma3Processor', image_seq_length: checkpoint.config.vision?.mmTokensPerImage }))
     const tensors = new Map<string, NamedTensor>()
     for (const info of checkpoint.tensors.values()) tensors.set(hubName(info.name), asStored(info, await tensorValues(checkpoint, info)))
     await writeFile(join(folder, 'model.safetensors'), writeSafetensors(tensors))

@@ -1,6 +1,6 @@
 // The same session wherever the model runs. Answers are HF's (packages/core/fixtures/demo); the rest is what the local session says.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { GeneratedToken, Gemma, GenerateOptions, GenerationResult, ImagePixels, Session } from '../../packages/core/src/index.ts'
+import type { GeneratedToken, Gemma, GenerateOptions, GenerationResult, ImagePixels, Session, StreamPart } from '../../packages/core/src/index.ts'
 import { codeOf, largestDifference, logprobTolerance, named } from './compare.ts'
 import { contentOf, conversations, descriptions, picture, textConversations } from './expected-answers.ts'
 import { contextLength, openLocal, type Opened, subjects } from './subjects.ts'
@@ -126,10 +126,14 @@ describe.each(subjects.filter(({ skipped }) => skipped === undefined))('a sessio
     test('text parts that add up, more than one', async () => {
       await using session = gemma.chat()
       const stream = session.send('Tell me about yourself.')
-      const texts: string[] = []
-      for await (const part of stream) if (part.type === 'text') texts.push(part.text)
-      expect(texts.length).toBeGreaterThan(1)
-      expect(texts.join('')).toBe((await stream.result).text)
+      const parts: Extract<StreamPart, { readonly type: 'text' }>[] = []
+      for await (const part of stream) if (part.type === 'text') parts.push(part)
+      const { text, usage } = await stream.result
+      expect(parts.length).toBeGreaterThan(1)
+      expect(parts.map((part) => part.text).join('')).toBe(text)
+      const counts = parts.map(({ tokens = 0 }) => tokens)
+      expect(counts).toEqual([...new Set(counts)].toSorted((one, other) => one - other))
+      expect([usage.generatedTokens - 1, usage.generatedTokens]).toContain(counts.at(-1)) // the end token has no text of its own
     })
 
     test('until stop(): what was said stays', async () => {

@@ -2,7 +2,7 @@ import type { GenerationResult, GenerationStream, StreamPart } from '@facetjs/co
 import { formatSummary } from './format.ts'
 import type { Progress } from './progress.ts'
 import { createProgress } from './progress.ts'
-import { note, onInterrupt } from './terminal.ts'
+import { note, onInterrupt, withoutControls } from './terminal.ts'
 
 export interface Answer {
   readonly result: GenerationResult
@@ -24,7 +24,7 @@ export async function printAnswer(stream: GenerationStream, quiet: boolean): Pro
     if (part.type === 'image') showImage(progress, part)
     if (part.type === 'text' && part.text !== '') {
       progress.clear()
-      process.stdout.write(part.text)
+      process.stdout.write(process.stdout.isTTY ? withoutControls(part.text) : part.text)
       endsLine = part.text.endsWith('\n')
     }
   }

@@ -9,6 +9,8 @@ export interface BackendChoice {
   readonly threads?: number | undefined
   /** Of the GPUs that `facet devices` lists. */
   readonly device?: number | undefined
+  /** Modules of kernels that the GPU's driver has compiled, of those that a plan needs. */
+  readonly onCompiled?: ((done: number, total: number) => void) | undefined
 }
 
 type Loader = (choice: BackendChoice) => Promise<BackendFactory>
@@ -30,10 +32,10 @@ const loaders: Readonly<Record<BackendName, Loader>> = {
     const { webgpu } = await import('@facetjs/backend-webgpu')
     return webgpu()
   },
-  cuda: async ({ threads, device }) => {
+  cuda: async ({ threads, device, onCompiled }) => {
     if (threads !== undefined) throw new GemmaError('unsupported', 'The CUDA backend has no threads to choose. Leave --threads out.')
     const { cuda } = await import('@facetjs/backend-cuda')
-    return cuda(device === undefined ? {} : { device })
+    return cuda({ ...(device !== undefined && { device }), ...(onCompiled && { onModule: ({ done, total }) => onCompiled(done, total) }) })
   },
 }
 

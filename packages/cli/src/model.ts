@@ -58,7 +58,7 @@ export async function estimateModel(options: LoadModelOptions): Promise<MemoryEs
 
 async function loadOptions(options: LoadModelOptions): Promise<LoadOptions> {
   return {
-    backend: await loadBackend({ name: options.backend, threads: options.threads, device: options.device }),
+    backend: await loadBackend({ name: options.backend, threads: options.threads, device: options.device, onCompiled: showCompiling(options.quiet ?? false) }),
     ...(options.numerics === undefined ? {} : { numerics: options.numerics }),
     ...(options.context === undefined ? {} : { contextLength: options.context }),
     ...(options.imagePrompt === undefined ? {} : { imagePrompt: options.imagePrompt }),
@@ -71,6 +71,15 @@ export function interruptible(abort: AbortController, message = 'Stopped by Ctrl
   return onInterrupt(() => {
     abort.abort(new GemmaError('aborted', message))
   })
+}
+
+/** A driver's first look at kernels takes seconds, at the first answer. */
+function showCompiling(quiet: boolean): (done: number, total: number) => void {
+  const progress = createProgress(quiet)
+  return (done, total) => {
+    if (done < total) progress.show('compiling kernels', done, total, 'steps')
+    else progress.clear()
+  }
 }
 
 const labels = { download: 'downloading', read: 'reading    ', repack: 'repacking  ' } as const

@@ -78,7 +78,7 @@ export function addAnswerOptions(command: Command): Command {
 /** A server computes instead: what says how to compute here makes no sense beside it. */
 function addRemoteOptions(command: Command): Command {
   return command
-    .addOption(new Option('--remote <url>', 'a server that computes instead of this machine: facet serve, vLLM; --model is then its name there').conflicts(['backend', 'threads', 'device', 'numerics', 'mmproj', 'imagePrompt']))
+    .addOption(new Option('--remote <url>', 'a server that computes instead of this machine: facet serve, vLLM; --model is then its name there, and the default temperature 0').conflicts(['backend', 'threads', 'device', 'numerics', 'mmproj', 'imagePrompt']))
     .option('--api-key <key>', "the server's key (default: FACET_API_KEY, which other users of this machine do not see)")
     .addOption(new Option('--size <size>', "which Gemma 3 the server has, where its model's name does not say it").choices(Object.keys(gemmaSizes)))
 }

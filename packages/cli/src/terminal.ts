@@ -45,3 +45,8 @@ export function holdInterrupts(): Disposable {
     },
   }
 }
+
+/** What a terminal shows of it and does not obey: whoever has a say in an answer could write to it otherwise. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/(?![\n\t])\p{Cc}/gu, '')
+}

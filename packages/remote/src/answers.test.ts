@@ -17,7 +17,7 @@ describe('a request', () => {
 
   test.each([
     ['vllm', { ...always, ...off, temperature: 0 }],
-    ['facet', { ...always, ...off, temperature: 0 }],
+    ['facet', { ...always, stream_options: { include_usage: true, continuous_usage_stats: true }, ...off, temperature: 0 }],
     ['llamacpp', { ...always, temperature: 0 }],
   ])('without options is greedy, whatever the defaults of %s are', async (owned_by, fields) => {
     const { endpoint, session } = await chatWith(says('Yes.'), {}, { ...facetCard, owned_by })
@@ -65,6 +65,32 @@ describe('an answer', () => {
     expect(prefillTokensPerSecond).toBeCloseTo((4 / prefillMs) * 1000)
     expect(session.messages).toEqual([{ role: 'user', content: 'What?' }, { role: 'assistant', content: 'The sky.' }])
     expect(session.contextUsage).toEqual({ used: 25, total: 4096 }) // an end token is none of the conversation
+  })
+
+  test.each([[undefined], [1]])('tells its ids at its end, as facet does: until then its usage counts (logprobs: %s)', async (logprobs) => {
+    const spoken: readonly (readonly [string, number])[] = [['The', 10], [' sky', 11], ['.', 12]]
+    const logged = (token: string, id: number): Body => (logprobs === undefined ? {} : { logprobs: { content: [{ token, token_id: id, logprob: -1, top_logprobs: [{ token, token_id: id, logprob: -1 }] }] } })
+    const pieces = spoken.map(([token, id], i) => ({ ...usage(20, i + 1, 16), ...piece(token, logged(token, id)) }))
+    const end = { ...usage(20, 4, 16), ...last({ token_ids: [10, 11, 12, 106], ...logged('', 106) }) }
+    const { endpoint, session } = await chatWith((response) => sendEvents(response, [{ ...piece(''), prompt_token_ids: Array.from({ length: 20 }, (_, i) => i) }, ...pieces, end, usage(20, 4, 16)]), {}, facetCard)
+    const stream = session.send('What?', { ...(logprobs !== undefined && { logprobs }) })
+    const parts = []
+    for await (const part of stream) parts.push(part)
+    expect(parts.filter(({ type }) => type === 'text')).toEqual(spoken.map(([text], i) => ({ type: 'text', text, tokens: i + 1 })))
+    const tokens = [...spoken, ['', 106] as const].map(([text, id]) => ({ id, text, logprob: -1, alternatives: [{ id, text, logprob: -1 }] }))
+    expect(parts.filter(({ type }) => type === 'token')).toEqual(logprobs === undefined ? [] : tokens.map((token) => ({ type: 'token', token })))
+    const result = await stream.result
+    expect(result).toEqual({ text: 'The sky.', ids: [10, 11, 12, 106], finishReason: 'stop', usage: { promptTokens: 20, cachedTokens: 16, generatedTokens: 4 }, timings: result.timings, ...(logprobs !== undefined && { logprobs: tokens }) })
+
+    endpoint.play(chat, async (response) => {
+      beginEvents(response)
+      for (const event of pieces.slice(0, 2)) sendEvent(response, event)
+      await gone(response)
+    })
+    const cut = session.send('And?')
+    for await (const text of cut.textStream) if (text === ' sky') cut.stop()
+    expect(await cut.result).toMatchObject({ text: 'The sky', ids: [], finishReason: 'stopped', usage: { promptTokens: 20, cachedTokens: 16, generatedTokens: 2 } })
+    expect(session.contextUsage.used).toBe(22)
   })
 
   test('is the same however its bytes are cut', async () => {

@@ -42,10 +42,10 @@ describe('the model', () => {
   })
 
   test('is one of those that listModels tells, with what is known of them', async () => {
-    const endpoint = await startEndpoint({ [models]: (response) => sendJson(response, { data: [gemmaCard, { id: 'assistant', owned_by: 'somebody' }, { id: 5 }] }) })
+    const endpoint = await startEndpoint({ [models]: (response) => sendJson(response, { data: [gemmaCard, { id: 'assistant', owned_by: '\u001b[31m\nme' }, { id: 5 }, { id: 'gemma-3-1b\u001b[2J' }] }) })
     expect(await listModels({ baseUrl: `${endpoint.url}/v1`, apiKey: 'k' })).toEqual([
       { id: 'gemma-3-4b-it', ownedBy: 'vllm', config: gemmaSizes['4b'] },
-      { id: 'assistant', ownedBy: 'somebody', config: undefined },
+      { id: 'assistant', ownedBy: '[31m me', config: undefined },
     ])
     expect(endpoint.heard.map(({ headers }) => headers.authorization)).toEqual(['Bearer k'])
   })
@@ -97,6 +97,12 @@ describe('a key', () => {
     const endpoint = await startEndpoint({ [models]: (response) => sendJson(response, { error: { message: `Incorrect key ${apiKey} provided`, code: 'invalid_api_key', param: apiKey } }, status) })
     const error = await errorOf(connected(endpoint, { apiKey, retries: 0 }))
     expect(`${error.message} ${error.stack} ${JSON.stringify(error.details)} ${String(error.cause)}`).not.toContain(apiKey)
+  })
+
+  test('that stands in a header is in no error either', async () => {
+    const endpoint = await startEndpoint({ [models]: (response) => sendJson(response, { error: { message: `Incorrect key ${apiKey} provided` } }, 400) })
+    const error = await errorOf(connected(endpoint, { headers: { authorization: `Bearer ${apiKey}` } }))
+    expect(error.message).toContain('“Incorrect key … provided”')
   })
 
   test('that no header can hold is refused, and not repeated', async () => {
@@ -193,7 +199,7 @@ describe('an endpoint', () => {
     ['to its end', (response: Parameters<typeof gone>[0]): void => void response.writeHead(200, { 'content-type': 'application/json' }).write('{"data": [')],
   ])('that does not answer %s is waited for so long', async (_what, play) => {
     const endpoint = await startEndpoint({ [models]: play })
-    expect(await errorOf(connected(endpoint, { timeoutMs: 50 }))).toMatchObject({ code: 'backend-unavailable', details: { withinMs: 50 } })
+    expect(await errorOf(connected(endpoint, { timeoutMs: 1000 }))).toMatchObject({ code: 'backend-unavailable', details: { withinMs: 1000 } })
     expect(endpoint.heard).toHaveLength(1)
   })
 

@@ -108,7 +108,7 @@ function readRetryAfter(header: string | null | undefined): Json {
 }
 
 /** Strangers' words: on one line, and short. */
-function tidy(text: string): string {
+export function tidy(text: string): string {
   // eslint-disable-next-line no-control-regex
   const line = text.replaceAll(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
   return line.length > 400 ? `${line.slice(0, 400)} …` : line

@@ -130,8 +130,8 @@ describe('before the first token', () => {
       await play(response, heard, count)
       await gone(response)
       left.resolve()
-    }, { timeoutMs: 100, idleTimeoutMs: 60_000 })
-    expect(await errorOf(session.send('Hi').result)).toMatchObject({ code: 'backend-unavailable', details: { withinMs: 100 } })
+    }, { timeoutMs: 1000, idleTimeoutMs: 60_000 })
+    expect(await errorOf(session.send('Hi').result)).toMatchObject({ code: 'backend-unavailable', details: { withinMs: 1000 } })
     await left.promise
     expect(endpoint.to(chat)).toHaveLength(1)
   })
@@ -201,7 +201,7 @@ describe('after the first token', () => {
   })
 
   test('silent after its end: it has ended', async () => {
-    const { session } = await chatWith(begun((response) => sendEvent(response, last())), { idleTimeoutMs: 100 })
+    const { session } = await chatWith(begun((response) => sendEvent(response, last())), { idleTimeoutMs: 1000 })
     expect(await session.send('Hi').result).toMatchObject({ text: 'Once upon', finishReason: 'stop' })
   })
 

@@ -1,7 +1,7 @@
 import { type GemmaConfig, type GemmaSize, gemmaSizes } from '@facetjs/core'
 import { type DeviceInfo, GemmaError } from '@facetjs/core/session'
 import type { Endpoint } from './endpoint.ts'
-import { unavailable } from './errors.ts'
+import { tidy, unavailable } from './errors.ts'
 import { isRecord, type Json } from './json.ts'
 import type { ConnectOptions } from './options.ts'
 
@@ -18,7 +18,7 @@ export interface ModelCard {
 /** @throws GemmaError `backend-unavailable`, `invalid-model` where it has no such model, `invalid-argument` where it is to be named or described */
 export async function findModel(endpoint: Endpoint, { model, config }: Pick<ConnectOptions, 'model' | 'config'>, signal?: AbortSignal): Promise<ModelCard> {
   const cards = cardsOf(await endpoint.ask('/v1/models', { signal }), endpoint)
-  const names = endpoint.redact(cards.slice(0, 20).map(({ id }) => id).join(', '))
+  const names = tidy(endpoint.redact(cards.slice(0, 20).map(({ id }) => id).join(', ')))
   const [card] = model === undefined ? cards : cards.filter(({ id }) => id === model)
   if (card === undefined) throw new GemmaError('invalid-model', model === undefined ? `${endpoint.host} serves no model. Start it with one.` : `${endpoint.host} does not serve ${model}. Give one of: ${names}.`)
   if (model === undefined && cards.length > 1) throw new GemmaError('invalid-argument', `${endpoint.host} serves several models. Pass one of them as model: ${names}.`)
@@ -52,11 +52,12 @@ function cardsOf(answer: unknown, { host, redact }: Endpoint): Card[] {
   if (!isRecord(answer) || !Array.isArray(answer['data'])) throw unavailable(`${host} answers /v1/models with what is no list of models. Check that baseUrl leads to an OpenAI-compatible endpoint.`)
   return answer['data'].filter(isRecord).flatMap((card) => {
     const { id, root, owned_by: ownedBy, max_model_len: maxModelLen, facet } = card
-    if (typeof id !== 'string' || id === '') return []
+    if (typeof id !== 'string' || id === '' || /\p{Cc}/u.test(id)) return [] // control characters: terminals show names
+    const owner = typeof ownedBy === 'string' ? tidy(redact(ownedBy)).slice(0, 100) : ''
     return [{
       id,
       root: typeof root === 'string' ? root : '',
-      ownedBy: typeof ownedBy === 'string' && ownedBy !== '' ? redact(ownedBy).slice(0, 100) : 'somebody',
+      ownedBy: owner === '' ? 'somebody' : owner,
       maxModelLen: Number.isSafeInteger(maxModelLen) && Number(maxModelLen) > 1 ? Number(maxModelLen) : undefined,
       facet: isRecord(facet) ? facet : {},
     }]

@@ -7,7 +7,7 @@ export interface ConnectOptions {
   /** Default: the only one that the endpoint serves. */
   readonly model?: string
   /** Goes into the header `Authorization` and nowhere else. */
-  readonly apiKey?: string
+  readonly apiKey?: string | undefined
   /** Of every request: what a gateway wants to see, a key to route by. */
   readonly headers?: Readonly<Record<string, string>>
   /** Which Gemma 3 it is. Default: what the endpoint says (`facet serve`), else the size in the model's name. */
@@ -53,23 +53,24 @@ const longestMs = 2 ** 31 - 1
 
 /** @throws GemmaError `invalid-argument` */
 export function readOptions(options: ConnectOptions, { backoffMs = 500 }: Internals = {}): Settings {
-  const { apiKey, timeoutMs = 120_000, idleTimeoutMs = 60_000, retries = 3 } = options
+  const { timeoutMs = 120_000, idleTimeoutMs = 60_000, retries = 3 } = options
   checkWhole('timeoutMs', timeoutMs, 1, longestMs)
   checkWhole('idleTimeoutMs', idleTimeoutMs, 1, longestMs)
   checkWhole('retries', retries, 0, 100)
   checkWhole('contextLength', options.contextLength, 2)
   const { root, host } = readBaseUrl(options.baseUrl)
-  const secrets = [apiKey, ...Object.values(options.headers ?? {})].filter((secret) => typeof secret === 'string' && secret.length >= 8)
+  const headers = readHeaders(options)
+  const secrets = secretsIn(headers)
   return {
     root,
     host,
-    headers: readHeaders(options),
+    headers,
     fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
     timeoutMs,
     idleTimeoutMs,
     retries,
     backoffMs,
-    redact: (text) => secrets.reduce<string>((left, secret) => left.replaceAll(String(secret), '…'), text),
+    redact: (text) => secrets.reduce((left, secret) => left.replaceAll(secret, '…'), text),
   }
 }
 
@@ -86,6 +87,11 @@ function readBaseUrl(baseUrl: string | URL): Pick<Settings, 'root' | 'host'> {
   if (url.search !== '' || url.hash !== '') throw invalid('goes on after ? or #, where paths are to be added')
   const path = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '')
   return { root: `${url.origin}${path}`, host: url.host }
+}
+
+/** Of `Bearer KEY` also the key alone; the longest first, since one may hold another. */
+function secretsIn(headers: Headers): string[] {
+  return [...headers.values()].flatMap((value) => [value, ...value.split(/\s+/)]).filter(({ length }) => length >= 8).toSorted((one, other) => other.length - one.length)
 }
 
 /** A key that cannot stand in a header is not repeated in the message. */

@@ -28,12 +28,13 @@ function stopsOf({ stop = [] }: GenerateOptions): readonly string[] {
 }
 
 /** What chats and completions have in common. */
-export function samplingFields(options: GenerateOptions, { speaksVllm }: Dialect): Json {
+export function samplingFields(options: GenerateOptions, { isFacet, speaksVllm }: Dialect): Json {
   const { temperature, topP, topK, minP, repetitionPenalty, frequencyPenalty, presencePenalty, seed, logitBias } = options
   const stop = stopsOf(options)
   return given({
     stream: true,
-    stream_options: { include_usage: true },
+    // Facet tells the ids at the end: it does not wait for this machine at each token.
+    stream_options: { include_usage: true, ...(isFacet && { continuous_usage_stats: true }) },
     temperature,
     top_p: topP,
     top_k: topK,

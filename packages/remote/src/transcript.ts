@@ -24,6 +24,7 @@ export function createTranscript(emit: (part: StreamPart) => void, { logprobs }:
   let stopString: string | undefined
   let firstAt: number | undefined
   let lastAt: number | undefined
+  const counted = (): number => usage.generatedTokens ?? Math.max(ids.length, tokens.length)
 
   return {
     get hasBegun() {
@@ -48,12 +49,12 @@ export function createTranscript(emit: (part: StreamPart) => void, { logprobs }:
       }
       if (chunk.text === '') return
       texts.push(chunk.text)
-      const count = Math.max(ids.length, tokens.length)
+      const count = counted()
       emit({ type: 'text', text: chunk.text, ...(count > 0 && { tokens: count }) })
     },
     result() {
       const end = performance.now()
-      const generatedTokens = usage.generatedTokens ?? (Math.max(ids.length, tokens.length) || chunkCount)
+      const generatedTokens = counted() || chunkCount
       const asked = usage.promptTokens ?? promptTokens
       const cachedTokens = usage.cachedTokens ?? 0
       const prefillMs = (firstAt ?? end) - start

@@ -45,7 +45,7 @@ export function createAdmission(limits: AdmissionOptions): Admission {
   const check = (): void => {
     const waits = isPaused || running >= limits.running || queue.size > 0
     if (!waits || queue.size < limits.queued) return
-    throw new ApiError(429, `${running} answers are running and ${queue.size} requests wait, which is all that this server takes. Try again in a moment.`, {
+    throw new ApiError(429, `${running} requests are being answered and ${queue.size} wait, which is all that this server takes. Try again in a moment.`, {
       code: 'rate_limit_exceeded',
       headers: { 'Retry-After': String(limits.retryAfterSeconds) },
     })

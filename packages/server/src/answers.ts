@@ -77,7 +77,7 @@ export function createAnswers(gemma: Gemma, limits: Limits): Answers {
       return { running: admission.running, queued: admission.queued }
     },
     get health() {
-      if (isDraining) return 'draining'
+      if (isDraining || stopping.signal.aborted) return 'draining'
       if (recovery !== undefined) return 'recovering'
       return isLost ? 'lost' : 'ok'
     },
@@ -113,8 +113,11 @@ export function createAnswers(gemma: Gemma, limits: Limits): Answers {
           throw error
         } finally {
           running.delete(stream)
-          await end?.()
-          release()
+          try {
+            await end?.()
+          } finally {
+            release()
+          }
         }
       })()
       result.catch(() => {}) // told to whoever reads the stream

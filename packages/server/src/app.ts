@@ -4,6 +4,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { routePath } from 'hono/route'
+import { createAdmission } from './admission.ts'
 import { createdNow } from './answer-format.ts'
 import { createAnswers } from './answers.ts'
 import { createKeyCheck } from './auth.ts'
@@ -41,7 +42,7 @@ export function buildApp(gemma: Gemma, options: AppOptions, { checkHost, fetchIm
   const limits = resolveLimits(options.limits)
   const answers = createAnswers(gemma, limits)
   const metrics = createMetrics(() => answers.load)
-  const services: Services = { gemma, model, defaults, limits, answers, metrics, fetchImage: remoteImages ? fetchImage : undefined }
+  const services: Services = { gemma, model, defaults, limits, answers, readers: createAdmission(limits), metrics, fetchImage: remoteImages ? fetchImage : undefined }
   const checkKey = createKeyCheck(apiKeys)
   const created = createdNow()
   const card = (): object => modelCard(services, created)
@@ -53,7 +54,7 @@ export function buildApp(gemma: Gemma, options: AppOptions, { checkHost, fetchIm
     await next()
     c.header('X-Request-Id', exchange.id)
     const path = routePath(c, -1)
-    exchange.handled(path.endsWith('*') ? 'unknown' : path, c.res.status)
+    exchange.handled(path.endsWith('*') ? 'unknown' : path.replace(/\{.*\}$/, ''), c.res.status)
   })
   if (origins.length > 0) {
     const origin = origins.includes('*') ? '*' : [...origins]

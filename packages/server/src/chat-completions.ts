@@ -1,21 +1,18 @@
 import type { ChatMessage } from '@facetjs/core'
 import { readJson } from './body.ts'
 import { chatFormat } from './chat-format.ts'
-import { readChatRequest } from './chat-request.ts'
+import { type ChatRequest, readChatRequest } from './chat-request.ts'
 import type { Exchange } from './exchange.ts'
-import { readMessages } from './images.ts'
+import { readMessages, type UnfetchedMessages } from './images.ts'
 import type { WireMessage } from './messages.ts'
 import { respond } from './respond.ts'
 import { checkModel, checkText, type Services } from './services.ts'
 
 /** POST /v1/chat/completions */
 export async function chatCompletions(request: Request, exchange: Exchange, services: Services): Promise<Response> {
-  const { gemma, limits, answers, fetchImage } = services
+  const { gemma, limits, answers } = services
   answers.check() // before a body is read that nobody will answer
-  const asked = readChatRequest(await readJson(request, limits), { vocabSize: gemma.config.text.vocabSize, defaults: services.defaults })
-  checkModel(asked.model, services)
-  checkText(textLength(asked.messages), 'messages', limits)
-  const messages = readMessages(asked.messages, { limits, fetchImage, panAndScan: asked.panAndScan })
+  const { asked, messages } = read(await readJson(request, limits), services)
   let promptIds: readonly number[] | undefined
   return await respond({
     services,
@@ -37,6 +34,15 @@ export async function chatCompletions(request: Request, exchange: Exchange, serv
       }
     },
   })
+}
+
+/** What is asked, without the body that it was read from: that may be large, and the request may wait long. */
+function read(body: Readonly<Record<string, unknown>>, services: Services): { readonly asked: Omit<ChatRequest, 'messages'>; readonly messages: UnfetchedMessages } {
+  const { gemma, defaults, limits, fetchImage } = services
+  const { messages, ...asked } = readChatRequest(body, { vocabSize: gemma.config.text.vocabSize, defaults })
+  checkModel(asked.model, services)
+  checkText(textLength(messages), 'messages', limits)
+  return { asked, messages: readMessages(messages, { limits, fetchImage, panAndScan: asked.panAndScan }) }
 }
 
 export function textLength(messages: readonly WireMessage[]): number {

@@ -1,10 +1,13 @@
 import { z } from 'zod'
 import { ApiError } from './errors.ts'
-import { flag, inertText, isEmptyList, only, parseFields, unsupported, unsupportedFields, whole } from './fields.ts'
+import { flag, inertText, isEmptyList, list, only, parseFields, record, unsupported, unsupportedFields, whole } from './fields.ts'
 import { checkOrder, checkQuestion, messagesField, type WireMessage } from './messages.ts'
 import { alternatives, readSampling, samplingFields, type SamplingContext, type Wanted } from './sampling-fields.ts'
 
 const noTools = 'Gemma 3 calls no tools. Leave it out.'
+
+/** As the protocol has it. */
+const MOST_METADATA = 16
 
 const schema = z.strictObject({
   ...samplingFields,
@@ -14,8 +17,8 @@ const schema = z.strictObject({
   top_logprobs: alternatives,
   mm_processor_kwargs: z.strictObject({ do_pan_and_scan: flag('or leave it out') }, { error: 'an object such as {"do_pan_and_scan": true}' }).optional(),
   // What asks for nothing more than there is.
-  metadata: z.record(z.string(), z.string({ error: 'a string' }), { error: 'an object of strings' }).optional(),
-  modalities: z.array(z.literal('text', { error: '"text": Gemma 3 writes nothing else' }), { error: 'a list such as ["text"]' }).optional(),
+  metadata: record(z.string({ error: 'a string' }), { high: MOST_METADATA, error: 'an object of strings' }).optional(),
+  modalities: list(z.literal('text', { error: '"text": Gemma 3 writes nothing else' }), { error: 'a list such as ["text"]' }).optional(),
   parallel_tool_calls: flag('or leave it out'),
   prompt_cache_key: inertText(),
   prompt_cache_retention: inertText(),

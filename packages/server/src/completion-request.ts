@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { only, parseFields, unsupported } from './fields.ts'
+import { list, only, parseFields, unsupported } from './fields.ts'
 import { alternatives, readSampling, samplingFields, type SamplingContext, type Wanted } from './sampling-fields.ts'
 
 /** As the protocol has it. */
 const DEFAULT_MAX_TOKENS = 16
 
 const idError = 'a token id, if the prompt is no text; send several prompts one by one'
-const prompt = z.union([z.string(), z.array(z.int({ error: idError }).min(0, { error: idError }))], { error: 'a string, or a list of token ids' })
+const prompt = z.union([z.string(), list(z.int({ error: idError }).min(0, { error: idError }), { error: 'a list of token ids' })], { error: 'a string, or a list of token ids' })
 
 const schema = z.strictObject({
   ...samplingFields,

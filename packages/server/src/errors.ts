@@ -75,6 +75,13 @@ const known: Partial<Readonly<Record<GemmaErrorCode, { readonly status: number; 
   'context-overflow': { status: 400, code: 'context_length_exceeded' },
 }
 
+/** Without what only who runs the server can do. */
+function tooLong({ message, details }: GemmaError): string {
+  const { promptTokens, contextLength } = details
+  if (typeof promptTokens !== 'number' || typeof contextLength !== 'number') return message
+  return `The prompt has ${promptTokens} tokens and the context holds ${contextLength}, one of them for the answer. Shorten it, or leave earlier messages out.`
+}
+
 const temporary: ReadonlySet<GemmaErrorCode> = new Set(['device-lost', 'out-of-memory', 'disposed', 'backend-unavailable'])
 
 /** @param param the field that the model's own errors are about, if they are about one: what is to be read */
@@ -83,7 +90,7 @@ export function toApiError(error: unknown, { param, retryAfterSeconds = 1 }: { r
   if (GemmaError.is(error)) {
     const options = { facetCode: error.code, cause: error }
     const told = known[error.code]
-    if (told !== undefined) return new ApiError(told.status, error.message, { ...options, code: told.code, ...(param !== undefined && error.code !== 'invalid-argument' && { param }) })
+    if (told !== undefined) return new ApiError(told.status, error.code === 'context-overflow' ? tooLong(error) : error.message, { ...options, code: told.code, ...(param !== undefined && error.code !== 'invalid-argument' && { param }) })
     if (temporary.has(error.code)) return unavailable(error.message, retryAfterSeconds, options)
   }
   // Whatever it was, it is nothing of the client's: its words could tell what is none of their business.

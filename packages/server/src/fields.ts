@@ -47,6 +47,51 @@ export function unsupportedFields(fixes: Readonly<Record<string, string>>): obje
   return Object.fromEntries(Object.entries(fixes).map(([name, fix]) => [name, unsupported(fix)]))
 }
 
+/** More than any request has a use for: the context of Gemma 3 takes an eighth of it. */
+const MOST_ITEMS = 2 ** 20
+
+/** Read up to its first wrong item: a body has room for millions, and zod would write down what is wrong with each. */
+export function list<T>(item: z.ZodType<T>, { low = 0, high = MOST_ITEMS, error }: { readonly low?: number; readonly high?: number; readonly error: string }): z.ZodType<readonly T[]> {
+  return z.unknown().transform((value, context): readonly T[] => {
+    if (!Array.isArray(value)) {
+      context.issues.push({ code: 'invalid_type', expected: 'array', input: value, message: error })
+    } else if (value.length < low || value.length > high) {
+      context.issues.push({ code: 'custom', input: value, message: `a list of ${low} to ${high} items` })
+    } else {
+      return checkEach(value.entries(), item, context).map(([, each]) => each)
+    }
+    return z.NEVER
+  })
+}
+
+/** As a list, of names and values. */
+export function record<T>(item: z.ZodType<T>, { high, error }: { readonly high: number; readonly error: string }): z.ZodType<Readonly<Record<string, T>>> {
+  return z.unknown().transform((value, context): Readonly<Record<string, T>> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      context.issues.push({ code: 'invalid_type', expected: 'record', input: value, message: error })
+    } else if (Object.keys(value).length > high) {
+      context.issues.push({ code: 'custom', input: value, message: `an object of at most ${high} names` })
+    } else {
+      return Object.fromEntries(checkEach(Object.entries(value), item, context))
+    }
+    return z.NEVER
+  })
+}
+
+function checkEach<K extends string | number, T>(entries: Iterable<[K, unknown]>, item: z.ZodType<T>, context: z.RefinementCtx): [K, T][] {
+  const checked: [K, T][] = []
+  for (const [key, value] of entries) {
+    const { success, data, error } = item.safeParse(value)
+    if (!success) {
+      const { path, message, code } = complaintOf(error, value)
+      context.issues.push({ code: 'custom', input: value, path: [key, ...path], message, params: { code } })
+      break
+    }
+    checked.push([key, data])
+  }
+  return checked
+}
+
 export function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0
 }
@@ -59,8 +104,7 @@ export function parseFields<T>(schema: z.ZodType<T>, body: Readonly<Record<strin
   const given = Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null))
   const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
-  const [first] = parsed.error.issues
-  throw first === undefined ? new ApiError(400, 'The request cannot be read. Send what the protocol says.') : errorOf(deepest(first), given)
+  throw errorOf(complaintOf(parsed.error, given))
 }
 
 type Issue = z.core.$ZodIssue
@@ -72,20 +116,33 @@ function deepest(issue: Issue): Issue {
   return meant === undefined ? issue : deepest({ ...meant, path: [...issue.path, ...meant.path] })
 }
 
-function errorOf(issue: Issue, body: unknown): ApiError {
-  if (issue.code === 'unrecognized_keys') {
-    const param = pathOf([...issue.path, issue.keys[0]])
-    return new ApiError(400, `Unknown parameter: '${param}'. Check its spelling, or leave it out.`, { code: 'unknown_parameter', param })
-  }
-  const param = pathOf(issue.path)
-  const code = codeOf(issue, valueAt(body, issue.path))
+/** What a client is told. */
+interface Complaint {
+  readonly path: readonly PropertyKey[]
+  readonly code: string
+  readonly message: string
+}
+
+/** The first of what is wrong. */
+function complaintOf({ issues: [first] }: z.ZodError, value: unknown): Complaint {
+  if (first === undefined) return { path: [], code: 'invalid_value', message: 'what the protocol says' }
+  const issue = deepest(first)
+  const { path, message } = issue
+  if (issue.code === 'unrecognized_keys') return { path: [...path, ...issue.keys.slice(0, 1)], code: 'unknown_parameter', message: 'Check its spelling, or leave it out.' }
+  return { path, code: codeOf(issue, valueAt(value, path)), message }
+}
+
+function errorOf({ path, code, message }: Complaint): ApiError {
+  const param = pathOf(path)
   switch (code) {
+    case 'unknown_parameter':
+      return new ApiError(400, `Unknown parameter: '${param}'. ${message}`, { code, param })
     case 'unsupported_parameter':
-      return new ApiError(400, `Unsupported parameter: '${param}'. ${issue.message}`, { code, param })
+      return new ApiError(400, `Unsupported parameter: '${param}'. ${message}`, { code, param })
     case 'missing_required_parameter':
-      return new ApiError(400, `Missing required parameter: '${param}'. It must be ${issue.message}.`, { code, param })
+      return new ApiError(400, `Missing required parameter: '${param}'. It must be ${message}.`, { code, param })
     default:
-      return new ApiError(400, `Invalid ${code === 'invalid_type' ? 'type' : 'value'} for '${param}': it must be ${issue.message}.`, { code, param })
+      return new ApiError(400, `Invalid ${code === 'invalid_type' ? 'type' : 'value'} for '${param}': it must be ${message}.`, { code, param })
   }
 }
 

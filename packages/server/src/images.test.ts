@@ -114,8 +114,8 @@ describe('pictures in data: URLs', () => {
 
 describe('which addresses are public', () => {
   test.each([
-    '127.0.0.1', '127.8.8.8', '0.0.0.0', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254', '100.64.0.1', '192.0.2.1', '198.18.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255',
-    '::', '::1', '::127.0.0.1', '::7f00:1', '4000::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', 'fe80::1', 'fc00::1', 'fd00::1', 'fec0::1', 'ff02::1', '64:ff9b::7f00:1', '2002:7f00:1::', '2001:db8::1', '2001::1', 'localhost', '',
+    '127.0.0.1', '127.8.8.8', '0.0.0.0', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254', '100.64.0.1', '192.0.2.1', '198.18.0.1', '224.0.0.1', '240.0.0.1', '255.255.255.255', '168.63.129.16', '192.0.0.192', '100.100.100.200', 'fd00:ec2::254',
+    '::', '::1', '::127.0.0.1', '::7f00:1', '4000::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', 'fe80::1', 'fc00::1', 'fd00::1', 'fec0::1', 'ff02::1', '64:ff9b::7f00:1', '64:ff9b:1::1', '2002:7f00:1::', 'fe80::1%eth0', '2001:db8::1', '2001::1', 'localhost', '',
   ])('%s is not', (address) => expect(isPublicAddress(address)).toBe(false))
   test.each(['8.8.8.8', '1.1.1.1', '93.184.216.34', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001::1'])('%s is', (address) => expect(isPublicAddress(address)).toBe(true))
 })
@@ -215,7 +215,7 @@ describe('pictures on the web', () => {
   test('that never come end in time; a client that leaves takes its fetch along', async () => {
     const gone = vi.fn()
     const { port, paths } = await listen((request) => request.socket.on('close', gone))
-    expect(await refusal(fetching({ limits: { imageFetchMs: 100 } }), showing(`http://${here}:${port}/`))).toEqual([400, where, 'invalid_image_url'])
+    expect(await refusal(fetching({ limits: { imageFetchMs: 1000 } }), showing(`http://${here}:${port}/`))).toEqual([400, where, 'invalid_image_url'])
     await poll(() => gone.mock.calls.length).toBe(1)
     const open = fetching({ limits: { running: 1 } })
     const left = new AbortController()
@@ -226,5 +226,19 @@ describe('pictures on the web', () => {
     expect((await pending).status).toBe(499)
     await poll(() => gone.mock.calls.length).toBe(2)
     expect(open.load).toEqual({ running: 0, queued: 0 })
+  })
+
+  test('that only tokens are asked of, are fetched for so many at a time too', async () => {
+    const { port, paths } = await listen(() => {})
+    const open = fetching({ limits: { running: 1, queued: 0 } })
+    const body = { messages: showing(`http://${here}:${port}/`)['messages'] }
+    const left = new AbortController()
+    const pending = ask(open, body, { path: '/tokenize', signal: left.signal })
+    await poll(() => paths.length).toBe(1)
+    expect((await ask(open, body, { path: '/tokenize' })).status).toBe(429)
+    left.abort()
+    expect((await pending).status).toBe(499)
+    expect((await ask(open, { messages: shown(png)['messages'] }, { path: '/tokenize' })).status).toBe(200)
+    expect(paths).toHaveLength(1)
   })
 })

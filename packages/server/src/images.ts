@@ -24,22 +24,21 @@ type Picture = Uint8Array | ((signal: AbortSignal) => Promise<Uint8Array>)
 /** Checks what messages say and show, and decodes data: URLs. @throws ApiError 400 */
 export function readMessages(messages: readonly WireMessage[], { limits, fetchImage, panAndScan }: ImageContext): UnfetchedMessages {
   const pictures: Picture[] = []
-  for (const [m, { content }] of messages.entries()) {
-    if (typeof content === 'string') continue
-    for (const [p, part] of content.entries()) {
-      if (part.type !== 'image_url') continue
-      const param = `messages[${m}].content[${p}].image_url.url`
-      if (pictures.length >= limits.imagesPerRequest) throw new ApiError(400, `Invalid value for '${param}': a request shows at most ${limits.imagesPerRequest} images. Leave some out.`, { code: 'too_many_images', param })
-      pictures.push(readAddress(part.image_url.url, param, limits, fetchImage))
-    }
+  const take = (address: string, param: string): number => {
+    if (pictures.length >= limits.imagesPerRequest) throw new ApiError(400, `Invalid value for '${param}': a request shows at most ${limits.imagesPerRequest} images. Leave some out.`, { code: 'too_many_images', param })
+    return pictures.push(readAddress(address, param, limits, fetchImage)) - 1
   }
+  // Of pictures only which: their base64 would take memory for as long as the request waits.
+  const said = messages.map(({ role, content }, m) => ({
+    role: role === 'developer' ? ('system' as const) : role,
+    content: typeof content === 'string' ? content : content.map((part, p) => (part.type === 'text' ? part : take(part.image_url.url, `messages[${m}].content[${p}].image_url.url`))),
+  }))
   return {
     async fetched(signal) {
       const bytes = await fetchAll(pictures, signal, limits)
-      let shown = 0
-      return messages.map(({ role, content }) => ({
-        role: role === 'developer' ? 'system' : role,
-        content: typeof content === 'string' ? content : content.map((part) => (part.type === 'text' ? part : { type: 'image', image: bytes[shown++], ...(panAndScan && { panAndScan }) })),
+      return said.map(({ role, content }) => ({
+        role,
+        content: typeof content === 'string' ? content : content.map((part) => (typeof part === 'number' ? { type: 'image', image: bytes[part], ...(panAndScan && { panAndScan }) } : part)),
       }))
     },
   }

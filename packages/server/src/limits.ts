@@ -1,4 +1,5 @@
 import { GemmaError } from '@facetjs/core'
+import { checkWhole } from '@facetjs/core/session'
 
 export interface Limits {
   /** Of a request's body. Default 32 MiB. */
@@ -33,6 +34,9 @@ const defaults: Limits = {
   imageFetchMs: 10_000,
 }
 
+/** Timers that are to wait longer do not wait at all. */
+export const LONGEST_MS: number = 2 ** 31 - 1
+
 const least: Partial<Readonly<Record<keyof Limits, number>>> = { imagesPerRequest: 0, queued: 0 }
 
 /** @throws GemmaError `invalid-argument` for a limit that is no whole number, or that lets nothing through */
@@ -40,8 +44,7 @@ export function resolveLimits(given: Partial<Limits> = {}): Limits {
   const limits: Limits = { ...defaults, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) }
   for (const [name, value] of Object.entries(limits)) {
     if (!(name in defaults)) throw new GemmaError('invalid-argument', `There is no limit ${JSON.stringify(name)}. There are ${Object.keys(defaults).join(', ')}.`)
-    const low = Reflect.get(least, name) ?? 1
-    if (!Number.isSafeInteger(value) || value < low) throw new GemmaError('invalid-argument', `The limit ${name} is ${String(value)}. Give a whole number from ${low} on.`)
+    checkWhole(`The limit ${name}`, value, Reflect.get(least, name) ?? 1, name.endsWith('Ms') ? LONGEST_MS : Number.MAX_SAFE_INTEGER)
   }
   return limits
 }

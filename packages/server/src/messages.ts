@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ApiError } from './errors.ts'
-import { isEmptyList, unsupported } from './fields.ts'
+import { isEmptyList, list, unsupported } from './fields.ts'
 
 export type WirePart = { readonly type: 'text'; readonly text: string } | { readonly type: 'image_url'; readonly image_url: { readonly url: string } }
 
@@ -8,6 +8,9 @@ export interface WireMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant'
   readonly content: string | readonly WirePart[]
 }
+
+/** Messages, and parts of one: more than any context of Gemma 3 takes. */
+const MOST_MESSAGES = 2 ** 15
 
 const text = z.string({ error: 'a string' })
 const textPart = z.strictObject({ type: z.literal('text'), text })
@@ -20,8 +23,8 @@ const imagePart = z.strictObject({
 })
 
 const partError = 'a part of type "text" or, in a user message, "image_url"'
-const content = z.union([text, z.array(z.discriminatedUnion('type', [textPart, imagePart], { error: partError })).min(1, { error: 'a list of at least one part' })], { error: 'a string or a list of parts' })
-const textContent = z.union([text, z.array(z.discriminatedUnion('type', [textPart], { error: 'a part of type "text": only users show pictures' })).min(1, { error: 'a list of at least one part' })], {
+const content = z.union([text, list(z.discriminatedUnion('type', [textPart, imagePart], { error: partError }), { low: 1, high: MOST_MESSAGES, error: 'a list of parts' })], { error: 'a string or a list of parts' })
+const textContent = z.union([text, list(z.discriminatedUnion('type', [textPart], { error: 'a part of type "text": only users show pictures' }), { low: 1, high: MOST_MESSAGES, error: 'a list of parts' })], {
   error: 'a string or a list of text parts',
 })
 
@@ -49,8 +52,7 @@ const message = z.discriminatedUnion(
   { error: '"system", "developer", "user" or "assistant": Gemma 3 calls no tools' },
 )
 
-
-export const messagesField: z.ZodType<readonly WireMessage[]> = z.array(message, { error: 'a list of messages' }).min(1, { error: 'a list of at least one message' })
+export const messagesField: z.ZodType<readonly WireMessage[]> = list(message, { low: 1, high: MOST_MESSAGES, error: 'a list of messages' })
 
 /**
  * The order that Gemma's template takes: a system text, if there is one, then user and assistant in turns, the user first.

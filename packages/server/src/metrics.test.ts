@@ -23,6 +23,7 @@ test('metrics and the access log tell what happened', async () => {
   const { chunks } = await readChunks(await ask(app, { ...question(), stream: true, stream_options: { include_usage: true } }))
   await ask(app, { ...question(), temperature: 'hot' })
   await app.fetch(new Request('http://localhost/somewhere/else'))
+  await app.fetch(new Request('http://localhost/v1/models/other'))
   const left = new AbortController()
   const streamed = await ask(app, { ...question(), ...endless, stream: true }, { signal: left.signal })
   const waiting = ask(app, { prompt: 'The', max_tokens: 1 }, { path: '/v1/completions' })
@@ -37,7 +38,7 @@ test('metrics and the access log tell what happened', async () => {
   const sum = (of: (usage: (typeof usages)[number]) => number): number => usages.reduce((total, usage) => total + of(usage), 0)
   const after = await scrape()
   const count = (route: string, status: number, method = 'POST'): number | undefined => after(`facet_requests_total{method="${method}",route="${route}",status="${status}"}`)
-  expect([count('/v1/chat/completions', 200), count('/v1/chat/completions', 400), count('/v1/chat/completions', 499), count('/v1/completions', 200), count('unknown', 404, 'GET')]).toEqual([2, 1, 1, 1, 1])
+  expect([count('/v1/chat/completions', 200), count('/v1/chat/completions', 400), count('/v1/chat/completions', 499), count('/v1/completions', 200), count('unknown', 404, 'GET'), count('/v1/models/:id', 404, 'GET')]).toEqual([2, 1, 1, 1, 1, 1])
   expect(after('facet_prompt_tokens_total')).toBe(sum((usage) => usage.prompt_tokens))
   expect(after('facet_cached_prompt_tokens_total')).toBe(sum((usage) => usage.prompt_tokens_details.cached_tokens))
   expect(after('facet_generated_tokens_total')).toBe(sum((usage) => usage.completion_tokens))
@@ -55,6 +56,7 @@ test('metrics and the access log tell what happened', async () => {
     ['POST', '/v1/chat/completions', 200, undefined],
     ['POST', '/v1/chat/completions', 400, 'invalid_type'],
     ['GET', 'unknown', 404, undefined],
+    ['GET', '/v1/models/:id', 404, 'model_not_found'],
     ['POST', '/v1/chat/completions', 499, 'client_closed_request'],
     ['POST', '/v1/completions', 200, undefined],
   ])

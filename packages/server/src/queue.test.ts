@@ -158,6 +158,24 @@ test('each session is disposed of, however its answer ends', async () => {
   for (const session of sessions) expect(() => session.send('Hello')).toThrow(expect.objectContaining({ code: 'disposed' }))
 })
 
+test('a session that cannot be disposed of frees its place', async () => {
+  const app = createApp({
+    ...gemma,
+    chat(options) {
+      const session = gemma.chat(options)
+      return {
+        ...session,
+        async dispose() {
+          await session.dispose()
+          throw new Error('The device does not let go.')
+        },
+      }
+    },
+  })
+  expect((await ask(app, { ...question(), max_tokens: 1 })).status).toBe(500)
+  expect(app.load).toEqual(idle)
+})
+
 describe('the end', () => {
   test('drain lets those that run and wait end, and refuses new ones', async () => {
     const app = open({ running: 1, queued: 2 })
@@ -183,6 +201,7 @@ describe('the end', () => {
     const { chunks, isDone } = await readChunks(response)
     expect([chunks.at(-1)?.choices[0]?.finish_reason, isDone]).toEqual(['abort', true])
     expect(app.load).toEqual(idle)
+    expect([(await ask(app, question())).status, await health(app)]).toEqual([503, [503, 'draining']])
   })
 })
 

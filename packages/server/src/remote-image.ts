@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { lookup as resolve } from 'node:dns'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -20,11 +21,14 @@ const MAX_REDIRECTS = 3
 /** 2000::/3 is all that is given out; what the library calls unicast is more. */
 const globalIpv6 = ipaddr.IPv6.parseCIDR('2000::/3')
 
+/** Azure's own services, which its machines reach under a public address. https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16 */
+const azureServices = '168.63.129.16'
+
 /** Whether it is of the public Internet: no private, local, shared or reserved range, nor one that carries another address within. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false
   const parsed = ipaddr.parse(address)
-  if (parsed.range() !== 'unicast') return false
+  if (parsed.range() !== 'unicast' || parsed.toString() === azureServices) return false
   return parsed.kind() === 'ipv4' || parsed.match(globalIpv6)
 }
 
@@ -80,7 +84,7 @@ export function createFetchImage({ lookup = resolve, isAllowed = isPublicAddress
 function get(url: URL, lookup: LookupFunction, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((found, failed) => {
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
-    const request = send(url, { lookup, signal, agent: false, maxHeaderSize: 16_384, headers: { accept: 'image/*' } }, (response) => {
+    const request = send(url, { lookup, signal, agent: false, maxHeaderSize: 16_384, headers: { accept: 'image/*', 'user-agent': 'facet' } }, (response) => {
       response.on('error', () => {}) // of one that is not read to its end; nobody else listens
       found(response)
     })
@@ -108,11 +112,5 @@ async function readWithin(body: IncomingMessage, announced: number, maxBytes: nu
     if (length > maxBytes) throw tooLarge()
     chunks.push(chunk)
   }
-  const bytes = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
+  return Buffer.concat(chunks)
 }

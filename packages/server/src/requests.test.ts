@@ -1,6 +1,8 @@
 import type { Gemma } from '@facetjs/core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
 import { createApp } from './app.ts'
+import { list, parseFields, record } from './fields.ts'
 import type { FacetApp } from './options.ts'
 import { ask, type Json, loadDemo, question, wire } from './server.testing.ts'
 
@@ -81,6 +83,7 @@ describe('each field', () => {
     [{ response_format: { type: 'json_object' } }, 'response_format.type', 'invalid_value'],
     [{ modalities: ['audio'] }, 'modalities[0]', 'invalid_value'],
     [{ metadata: { a: 1 } }, 'metadata.a', 'invalid_type'],
+    [{ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, 'a'])) }, 'metadata', 'invalid_value'],
     [{ mm_processor_kwargs: { num_crops: 4 } }, 'mm_processor_kwargs.num_crops', 'unknown_parameter'],
     [{ tools: [{ type: 'function' }] }, 'tools', 'unsupported_parameter'],
     [{ functions: [] }, 'functions', 'unsupported_parameter'],
@@ -188,6 +191,7 @@ describe('messages', () => {
 
   test('that do not fit', async () => {
     expect(await refusal(question('Hello '.repeat(9000)))).toEqual([400, 'messages', 'context_length_exceeded'])
+    expect((await wire(ask(app, question('Hello '.repeat(9000))))).error?.message).toMatch(/^The prompt has \d+ tokens and the context holds 8192, .* leave earlier messages out\.$/)
     expect(await refusal({ ...question('Hello '.repeat(9000)), stream: true })).toEqual([400, 'messages', 'context_length_exceeded'])
     const narrow = createApp(gemma, { limits: { textCharacters: 10 } })
     expect((await wire(ask(narrow, question('Hello there.')))).error).toMatchObject({ param: 'messages', code: 'string_above_max_length' })
@@ -204,6 +208,7 @@ describe('bodies and paths', () => {
     ['[]', 'invalid_type'],
     ['null', 'invalid_type'],
     ['"x"', 'invalid_type'],
+    [JSON.stringify({ ...question(), ...Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`field${i}`, null])) }), 'unknown_parameter'],
   ])('a body that is no object of JSON, %#, is refused', async (body, code) => {
     const response = await ask(app, '', { body })
     expect([response.status, (await wire(response)).error?.code]).toEqual([400, code])
@@ -213,6 +218,21 @@ describe('bodies and paths', () => {
     const deep = (depth: number): string => `${'['.repeat(depth)}${']'.repeat(depth)}`
     expect(await refusal(`{"messages": ${deep(500_000)}}`)).toEqual([400, 'messages[0]', 'invalid_type'])
     expect(await refusal(`{"messages": [], "x": ${deep(500_000)}}`)).toEqual([400, 'messages', 'invalid_value'])
+  })
+
+  test('lists and objects are read up to the first that is wrong, and too long ones not at all', async () => {
+    const look = vi.fn<(value: unknown) => void>()
+    const item = z.unknown().superRefine((value, context) => {
+      look(value)
+      context.addIssue('never right')
+    })
+    const schema = z.strictObject({ list: list(item, { error: 'a list' }).optional(), record: record(item, { high: 2, error: 'an object' }).optional() })
+    expect(() => parseFields(schema, { list: ['a', 'b', 'c'] })).toThrow(expect.objectContaining({ param: 'list[0]' }))
+    expect(() => parseFields(schema, { record: { x: 'd', y: 'e' } })).toThrow(expect.objectContaining({ param: 'record.x' }))
+    expect(() => parseFields(schema, { record: { x: 'd', y: 'e', z: 'f' } })).toThrow(expect.objectContaining({ param: 'record', code: 'invalid_value' }))
+    expect(look.mock.calls).toEqual([['a'], ['d']])
+    expect(await refusal({ messages: Array.from({ length: 2 ** 15 + 1 }, () => 0) })).toEqual([400, 'messages', 'invalid_value'])
+    expect(await refusal({ messages: [0] })).toEqual([400, 'messages[0]', 'invalid_type'])
   })
 
   test('only JSON, as it is', async () => {
@@ -250,6 +270,7 @@ describe('bodies and paths', () => {
   test('options that make no sense are refused', () => {
     expect(() => createApp(gemma, { limits: { running: 0 } })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     expect(() => createApp(gemma, { limits: { bodyBytes: Number.NaN } })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
+    expect(() => createApp(gemma, { limits: { requestMs: 2 ** 31 } })).toThrow(expect.objectContaining({ code: 'invalid-argument' })) // a timer would not wait
     expect(() => createApp(gemma, { apiKeys: [''] })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     expect(() => createApp(gemma, { defaults: { temperature: -1 } })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))
     expect(() => createApp(gemma, { model: '' })).toThrow(expect.objectContaining({ code: 'invalid-argument' }))

@@ -1,15 +1,18 @@
 import type { GenerateOptions } from '@facetjs/core'
 import { z } from 'zod'
 import { ApiError } from './errors.ts'
-import { flag, inertText, number, only, unsupportedFields, whole } from './fields.ts'
+import { flag, inertText, list, number, only, record, unsupportedFields, whole } from './fields.ts'
 
 const MAX_STOPS = 16
 const MAX_TOP_LOGPROBS = 20
+/** More than Gemma 3 has tokens. */
+const MOST_BIASES = 2 ** 19
 
 const stopString = z
   .string({ error: 'a string' })
   .min(1, { error: 'a text of at least one character' })
   .refine((text) => text.isWellFormed(), { error: 'well-formed text' })
+const biasError = 'a number from -100 to 100'
 const stopError = `a string, or a list of up to ${MAX_STOPS} strings`
 
 /** vLLM's, and what other servers have. */
@@ -79,10 +82,10 @@ export const samplingFields: Shape<SamplingFields> = {
   frequency_penalty: number(-2, 2, 'use 0 to turn it off'),
   presence_penalty: number(-2, 2, 'use 0 to turn it off'),
   repetition_penalty: number(0.01, 100, 'use 1 to turn it off'),
-  logit_bias: z.record(z.string(), z.number({ error: 'a number from -100 to 100' }).min(-100, { error: 'a number from -100 to 100' }).max(100, { error: 'a number from -100 to 100' }), { error: 'an object from token id to number' }).optional(),
+  logit_bias: record(z.number({ error: biasError }).min(-100, { error: biasError }).max(100, { error: biasError }), { high: MOST_BIASES, error: 'an object from token id to number' }).optional(),
   seed: whole(0, Number.MAX_SAFE_INTEGER, 'or leave it out'),
   max_tokens: whole(1, Number.MAX_SAFE_INTEGER, 'or leave it out'),
-  stop: z.union([stopString, z.array(stopString).max(MAX_STOPS, { error: stopError })], { error: stopError }).optional(),
+  stop: z.union([stopString, list(stopString, { high: MAX_STOPS, error: stopError })], { error: stopError }).optional(),
   stream: flag('or leave it out'),
   stream_options: streamOptions.optional(),
   return_token_ids: flag('or leave it out'),

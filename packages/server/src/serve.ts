@@ -4,7 +4,7 @@ import { type Gemma, GemmaError } from '@facetjs/core'
 import { buildApp } from './app.ts'
 import { ApiError } from './errors.ts'
 import { hostnameOf, isLoopback } from './host.ts'
-import { resolveLimits } from './limits.ts'
+import { LONGEST_MS, resolveLimits } from './limits.ts'
 import type { FacetApp, RunningServer, ServeOptions } from './options.ts'
 
 const GRACE_MS = 30_000
@@ -74,6 +74,6 @@ async function shutDown(app: FacetApp, server: Server, graceMs: number): Promise
 
 function delay(ms: number): { readonly over: Promise<void>; cancel(): void } {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const timer = setTimeout(resolve, ms)
+  const timer = setTimeout(resolve, Math.min(ms, LONGEST_MS))
   return { over: promise, cancel: () => clearTimeout(timer) }
 }

@@ -1,4 +1,5 @@
 import type { Gemma, GenerateOptions } from '@facetjs/core'
+import type { Admission } from './admission.ts'
 import type { Answers } from './answers.ts'
 import { ApiError } from './errors.ts'
 import type { Limits } from './limits.ts'
@@ -13,6 +14,8 @@ export interface Services {
   readonly defaults: GenerateOptions
   readonly limits: Limits
   readonly answers: Answers
+  /** Who may have the images of a conversation read that is not answered. */
+  readonly readers: Admission
   readonly metrics: Metrics
   readonly fetchImage: FetchImage | undefined
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { readJson } from './body.ts'
 import { textLength } from './chat-completions.ts'
 import { ApiError, toApiError } from './errors.ts'
-import { flag, only, parseFields } from './fields.ts'
+import { flag, list, only, parseFields } from './fields.ts'
 import { readMessages } from './images.ts'
 import { checkOrder, messagesField } from './messages.ts'
 import { checkModel, checkText, type Services } from './services.ts'
@@ -19,11 +19,11 @@ const tokenizeSchema = z.strictObject({
   return_token_strs: only([false], 'ask POST /detokenize for the text of tokens'),
 })
 
-const detokenizeSchema = z.strictObject({ model, tokens: z.array(z.int({ error: 'a token id' }).min(0, { error: 'a token id' }), { error: 'a list of token ids' }) })
+const detokenizeSchema = z.strictObject({ model, tokens: list(z.int({ error: 'a token id' }).min(0, { error: 'a token id' }), { error: 'a list of token ids' }) })
 
 /** POST /tokenize: of a text, or of a conversation with its template and its images. */
 export async function tokenize(request: Request, services: Services): Promise<Response> {
-  const { gemma, limits, fetchImage } = services
+  const { gemma, limits, readers, fetchImage } = services
   const asked = parseFields(tokenizeSchema, await readJson(request, limits))
   checkModel(asked.model, services)
   const { prompt, messages, add_special_tokens: bos = true } = asked
@@ -43,7 +43,13 @@ export async function tokenize(request: Request, services: Services): Promise<Re
     const said = messages ?? []
     checkOrder(said)
     checkText(textLength(said), 'messages', limits)
-    return await gemma.tokenize(await readMessages(said, { limits, fetchImage, panAndScan: false }).fetched(request.signal))
+    const read = readMessages(said, { limits, fetchImage, panAndScan: false })
+    const release = await readers.enter(request.signal)
+    try {
+      return await gemma.tokenize(await read.fetched(request.signal))
+    } finally {
+      release()
+    }
   }
 }
 

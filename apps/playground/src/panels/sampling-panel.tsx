@@ -26,9 +26,11 @@ const suggested: Sampling = { temperature: 1, topK: 64, topP: 0.95 }
 export interface SamplingPanelProps {
   readonly settings: Settings
   readonly change: ChangeSettings
+  /** The host of the server that computes; undefined: this device does. */
+  readonly server: string | undefined
 }
 
-export function SamplingPanel({ settings: { system, sampling }, change }: SamplingPanelProps): ReactElement {
+export function SamplingPanel({ settings: { system, sampling }, change, server }: SamplingPanelProps): ReactElement {
   const set = (name: keyof Sampling, value: number | string): void => {
     const { [name]: _, ...rest } = sampling
     change({ sampling: typeof value === 'number' && Number.isFinite(value) ? { ...rest, [name]: value } : rest })
@@ -37,7 +39,7 @@ export function SamplingPanel({ settings: { system, sampling }, change }: Sampli
     <Stack gap="md">
       <Textarea label="System prompt" description="Put before the conversation" autosize minRows={2} maxRows={8} value={system} onChange={(event) => change({ system: event.currentTarget.value })} />
       <Stack gap="sm">
-        {controls.map(({ name, label, description, placeholder = 'The model’s own', ...range }) => (
+        {controls.map(({ name, label, description, placeholder = server === undefined ? 'The model’s own' : 'Off', ...range }) => (
           <NumberInput
             key={name} label={label} description={description} placeholder={placeholder} value={sampling[name] ?? ''} onChange={(value) => set(name, value)}
             clampBehavior="blur" {...range}

@@ -30,7 +30,6 @@ export async function serve(options: ServeOptions): Promise<void> {
   const { host, port, apiKey: apiKeys = keysOfEnvironment(), cors, remoteImages, parallel, queue, keep = parallel, maxBodyMb, name, quiet = false } = options
   const { isLoopback, serve: listen } = await import('@facetjs/server')
   await using gemma = await loadModel(options, { idleCaches: keep })
-  const memory = await describeMemory(options, parallel + keep)
   const stopping = Promise.withResolvers<void>()
   using _ = onInterrupt(stopping.resolve, ['SIGINT', 'SIGTERM'])
   await using server = await listen(gemma, {
@@ -50,7 +49,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   const model = name ?? gemma.name
   note(`${model} on ${gemma.device.device} listens at ${server.url}`)
   if (!quiet) {
-    note(memory)
+    note(await describeMemory(options, parallel + keep))
     note(curlLine(server.url, model, apiKeys.length > 0))
   }
   if (apiKeys.length === 0 && !isLoopback(host)) note(`Warning: whoever reaches ${host} can use this model: there is no key. Give one with FACET_API_KEYS or --api-key, or listen on 127.0.0.1.`)

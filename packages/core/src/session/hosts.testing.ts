@@ -1,10 +1,9 @@
-/** Every way to a Gemma, in this thread or in a worker, for tests. */
+/** Every way to a Gemma, in this thread or in a worker, for tests. (Message ports: worker/worker.test.ts.) */
 import { Worker } from 'node:worker_threads'
 import { reference } from '../reference/index.ts'
 import { Gemma } from './gemma.ts'
 import type { LoadOptions } from './types.ts'
 import { connectGemma, type GemmaClient } from './worker/connect.ts'
-import { serveGemma } from './worker/serve.ts'
 
 export type Load = (options?: Omit<LoadOptions, 'backend' | 'mmproj'>) => Promise<Gemma>
 
@@ -24,13 +23,5 @@ const over = (client: GemmaClient): Host => ({
 export const hosts: readonly (readonly [string, () => Host])[] = [
   ['in this thread', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference(), numerics: 'exact', ...options }), end: async () => {} })],
   ['on a device that runs ahead', () => ({ load: (options = {}) => Gemma.load(demo, { backend: reference({ runsAhead: 4 }), numerics: 'exact', ...options }), end: async () => {} })],
-  [
-    'behind a message channel',
-    () => {
-      const { port1, port2 } = new MessageChannel()
-      serveGemma({ backends: { reference }, port: port2 })
-      return over(connectGemma(port1))
-    },
-  ],
   ['in a worker thread', () => over(connectGemma(new Worker(new URL('../../fixtures/workers/serve.ts', import.meta.url), { execArgv: ['--conditions=@facetjs/source'] })))],
 ]
