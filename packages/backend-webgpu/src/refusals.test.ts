@@ -3,9 +3,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Checkpoint, Gemma, openModel } from '@facetjs/core'
 import type { WebGpuOptions } from './device.ts'
 import { webgpu } from './index.ts'
-import { handOn, whyNoWebGpu } from './webgpu.testing.ts'
+import { handOn, useLavapipe } from './webgpu.testing.ts'
 
-const why = await whyNoWebGpu()
+const why = await useLavapipe() // several models are loaded here, which takes SwiftShader many times as long
 const suffix = why === undefined ? '' : ` (skipped: ${why})`
 const demo = new URL('../../demo-model/model/demo-q8_0.gguf', import.meta.url)
 const limits = { numerics: 'exact', contextLength: 128, prefillChunk: 1 } as const
