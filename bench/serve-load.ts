@@ -1,6 +1,6 @@
 // `facet serve` under load: one client, then many of which some are cut off at random, then more than its queue takes. Each answer is compared
 // with HF's. Ends with 1 if a request was lost, an answer wrong, or something left running.
-// node --conditions=@facetjs/source bench/serve-load.ts [--clients 64] [--seconds 300] [--out bench/results/DATE-serve.md]
+// pnpm bench:serve [--clients 64] [--seconds 300] [--out bench/results/DATE-serve.md]
 import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import process from 'node:process'
