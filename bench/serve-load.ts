@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
+import { createRandom } from '@facetjs/core/testing'
 import autocannon from 'autocannon'
 import { median } from './measure.ts'
 import { processorName } from './report.ts'
@@ -106,17 +107,6 @@ async function cut(url: string, conversations: readonly Conversation[], isOver: 
   return times
 }
 
-/** Mulberry32: the same cuts each time. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 const percentile = (sorted: readonly number[], share: number): string => (sorted.length === 0 ? '' : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))].toFixed(0))
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
 
@@ -141,7 +131,8 @@ await measured('one client', server.url, conversations, { clients: 1, duration: 
 
 const memory: number[] = []
 let isOver = false
-const random = createRandom(1)
+const seeded = createRandom(1) // the same cuts each time
+const random = (): number => seeded.unit()
 const sampling = setInterval(() => void server.metric('process_resident_memory_bytes').then((bytes) => memory.push(bytes), () => {}), 5000)
 const cuts = Promise.all(Array.from({ length: cutters }, () => cut(server.url, conversations, () => isOver, random)))
 await measured(`${clients} clients`, server.url, conversations, { clients: clients - cutters, duration: seconds })

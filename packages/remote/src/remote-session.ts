@@ -1,5 +1,5 @@
 import type { ChatMessage } from '@facetjs/core'
-import { checkIdle, type ChatOptions, createGenerationStream, gemmaChatTemplate, GemmaError, type GenerateOptions, type GenerationResult, type GenerationStream, initialMessages, refuseImages, type Session, userContent } from '@facetjs/core/session'
+import { type ChatOptions, createAnswering, gemmaChatTemplate, GemmaError, type GenerateOptions, type GenerationResult, initialMessages, type Session } from '@facetjs/core/session'
 import { hearAnswer } from './answer.ts'
 import type { Json } from './json.ts'
 import { panAndScanField, toWire, type WireMessage } from './messages.ts'
@@ -18,7 +18,7 @@ interface Past {
 export function createRemoteSession(remote: Remote, options: ChatOptions, past?: Past): Session {
   const { endpoint, card, dialect, contextLength, open } = remote
   let { messages, sent, used } = past ?? { messages: initialMessages(options, card.config), sent: [], used: 0 }
-  let running: GenerationStream | undefined
+  const answering = createAnswering(card.config)
   /** Aborted when the session is disposed of. */
   const end = new AbortController()
   const checkOpen = (): void => {
@@ -58,21 +58,11 @@ export function createRemoteSession(remote: Remote, options: ChatOptions, past?:
     },
     send(content, sendOptions = {}) {
       checkOpen()
-      checkIdle(running)
-      const user: ChatMessage = { role: 'user', content: userContent(content) }
-      refuseImages([user], card.config)
-      running = createGenerationStream(async (emit, stopped) => {
-        try {
-          return await answerTo(user, sendOptions, emit, stopped)
-        } finally {
-          running = undefined
-        }
-      })
-      return running
+      return answering.send(content, (user, emit, stopped) => answerTo(user, sendOptions, emit, stopped))
     },
     async fork() {
       checkOpen()
-      await running?.result.catch(() => {})
+      await answering.running?.result.catch(() => {})
       checkOpen()
       return createRemoteSession(remote, options, { messages, sent, used })
     },
@@ -82,8 +72,8 @@ export function createRemoteSession(remote: Remote, options: ChatOptions, past?:
     async dispose() {
       end.abort(new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().'))
       open.delete(session)
-      running?.stop()
-      await running?.result.catch(() => {})
+      answering.running?.stop()
+      await answering.running?.result.catch(() => {})
     },
     [Symbol.asyncDispose]: () => session.dispose(),
   }

@@ -5,13 +5,14 @@ import type { Wanted } from './sampling-fields.ts'
 /** @param promptIds where the client wants to see them */
 export function completionFormat({ logprobs, includeUsage, returnTokenIds }: Wanted, model: string, promptIds: readonly number[] | undefined): AnswerFormat {
   const head = { id: createId('cmpl'), object: 'text_completion', created: createdNow(), model }
-  /** Where the next token's text begins. */
+  /** Where the next token's text begins, in characters as Python counts them. */
   let offset = 0
   const logged = (tokens: readonly GeneratedToken[]): object | null => {
     if (logprobs === undefined) return null
     const offsets = tokens.map(({ text }) => {
-      offset += text.length
-      return offset - text.length
+      const begin = offset
+      offset += Array.from(text).length
+      return begin
     })
     return {
       tokens: tokens.map(({ text }) => text),

@@ -46,7 +46,6 @@ export class ApiError extends Error {
 }
 
 function typeOf(status: number): string {
-  if (status === 401) return 'authentication_error'
   if (status === 403) return 'permission_error'
   if (status === 429) return 'rate_limit_error'
   return status >= 500 ? 'server_error' : 'invalid_request_error'

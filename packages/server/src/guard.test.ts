@@ -22,7 +22,7 @@ describe('API keys', () => {
     const headers = authorization === undefined ? {} : { authorization }
     const response = await ask(createApp(gemma, options), question(), { headers })
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
-    expect((await wire(response)).error).toMatchObject({ type: 'authentication_error', code: 'invalid_api_key' })
+    expect((await wire(response)).error).toMatchObject({ type: 'invalid_request_error', code: 'invalid_api_key' })
   })
 
   test.each(['Bearer sk-one', 'Bearer sk-two', 'bearer  sk-one'])('%j opens all', async (authorization) => {

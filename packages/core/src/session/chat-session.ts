@@ -3,11 +3,11 @@ import type { GemmaConfig } from '../graph/config.ts'
 import { createTaskQueue } from '../task-queue.ts'
 import { type ChatMessage, type ChatTemplate, renderContinuation } from '../tokenizer/chat-template.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
-import { checkIdle, imageParts, initialMessages, refuseImages, userContent } from './chat-input.ts'
+import { createAnswering } from './answering.ts'
+import { imageParts, initialMessages } from './chat-input.ts'
 import { contextView } from './context-view.ts'
 import { dropOldest, type Exchange, idsOf, lengthOf, shownPictures, splitExchanges } from './exchange.ts'
 import { checkImageTokens, fitPrompt, generate, resolveOptions, unbegun } from './generate.ts'
-import { createGenerationStream } from './generation-stream.ts'
 import type { EncodedImage } from './image-encoder.ts'
 import { type ImageKey, isImageKey } from './image-keys.ts'
 import { inspectToken } from './inspect-token.ts'
@@ -16,7 +16,7 @@ import { type PromptEncoder, rowsOf } from './prompt-encoder.ts'
 import { scoreTokens } from './score.ts'
 import { anyOf, checkSignal, untilAborted } from './signals.ts'
 import type { KvCache, TextModel } from './text-model.ts'
-import type { ChatOptions, GenerateOptions, GenerationResult, GenerationStream, Session } from './types.ts'
+import type { ChatOptions, GenerateOptions, GenerationResult, Session } from './types.ts'
 
 /** What a session needs of its Gemma. */
 export interface SessionContext {
@@ -61,7 +61,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
   let images = past?.images ?? new Map<ImageKey, EncodedImage>()
   /** Filled at the first answer, and anew after a recovery. */
   let opened: { readonly model: TextModel; readonly cache: Promise<KvCache> } | undefined
-  let running: GenerationStream | undefined
+  const answering = createAnswering(context.config)
   /** Answers and looks, one after the other: they share the cache. */
   const inTurn = createTaskQueue()
   /** Aborted when the session is disposed of. */
@@ -155,7 +155,7 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     checkSignal(signal)
     signal?.throwIfAborted()
     const halt = anyOf(end.signal, signal)
-    if (running !== undefined) await untilAborted(running.result.catch(() => {}), halt)
+    if (answering.running !== undefined) await untilAborted(answering.running.result.catch(() => {}), halt)
     return await inTurn(async () => {
       const { past: seen, images: shown } = await said(halt)
       return await see({ config: context.config.text, tokenizer, exchanges: seen, endIds: context.endIds, open: () => openCache(idsOf(seen)), imageRows: (key, each) => rowsOf(shown, key, each), signal: halt })
@@ -171,21 +171,11 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     },
     send(content, sendOptions = {}) {
       checkOpen()
-      checkIdle(running)
-      const user: ChatMessage = { role: 'user', content: userContent(content) }
-      refuseImages([user], context.config)
-      running = createGenerationStream(async (emit, stopped) => {
-        try {
-          return await answerTo(user, sendOptions, emit, stopped)
-        } finally {
-          running = undefined
-        }
-      })
-      return running
+      return answering.send(content, (user, emit, stopped) => answerTo(user, sendOptions, emit, stopped))
     },
     async fork() {
       checkOpen()
-      await running?.result.catch(() => {})
+      await answering.running?.result.catch(() => {})
       checkOpen()
       return createChatSession(context, options, { messages, exchanges, images })
     },
@@ -199,8 +189,8 @@ export function createChatSession(context: SessionContext, options: ChatOptions,
     async dispose() {
       end.abort(new GemmaError('disposed', 'This session was disposed of. Start another one with gemma.chat().'))
       context.open.delete(session)
-      running?.stop()
-      await running?.result.catch(() => {})
+      answering.running?.stop()
+      await answering.running?.result.catch(() => {})
       await inTurn(() => {}) // what looked has ended
       const mine = opened
       opened = undefined

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { GemmaError } from '../errors.ts'
 import { writeGguf } from '../testing/gguf-writer.ts'
+import { createRandom } from '../testing/random.ts'
 import { writeSafetensors } from '../testing/safetensors-writer.ts'
 import { tinyGguf } from '../testing/tiny-gguf.ts'
 import { tinySafetensors, tinySafetensorsConfig } from '../testing/tiny-safetensors.ts'
@@ -11,17 +12,6 @@ import { openSafetensors } from './checkpoint-safetensors.ts'
 import type { Folder } from './source.ts'
 
 const rounds = 2000
-
-/** Numbers in [0, 1), the same in every run. Mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** One to four changes, most of them in the first `headerLength` bytes. */
 function mutate(original: Uint8Array, headerLength: number, random: () => number): Uint8Array {
@@ -73,7 +63,8 @@ interface Outcome {
 
 /** Opens and reads mutants of `original`. Throws where one fails with anything but a GemmaError about the model. */
 async function fuzz(original: Uint8Array, headerLength: number, seed: number, open: (bytes: Uint8Array) => Promise<Checkpoint>): Promise<Outcome> {
-  const random = seeded(seed)
+  const seeded = createRandom(seed)
+  const random = (): number => seeded.unit()
   const before = process.memoryUsage().arrayBuffers
   let [opened, refused, peakBytes] = [0, 0, 0]
   for (let round = 0; round < rounds; round++) {

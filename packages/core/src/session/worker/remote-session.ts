@@ -1,10 +1,8 @@
 import { GemmaError } from '../../errors.ts'
 import type { GemmaConfig } from '../../graph/config.ts'
-import type { ChatMessage } from '../../tokenizer/chat-template.ts'
-import { checkIdle, refuseImages, userContent } from '../chat-input.ts'
-import { createGenerationStream } from '../generation-stream.ts'
+import { createAnswering } from '../answering.ts'
 import { anyOf, untilAborted } from '../signals.ts'
-import type { ChatOptions, GenerationStream, Session } from '../types.ts'
+import type { ChatOptions, Session } from '../types.ts'
 import type { AskOptions, Connection, Question } from './connection.ts'
 import type { Id, Reply, ReplyOf, SessionState } from './protocol.ts'
 import { compactContent, disposeRemote, onPart, splitSignal } from './remote-calls.ts'
@@ -24,7 +22,7 @@ export interface RemoteSessionArgs {
 /** The session `id` of the worker, as a `Session`; its messages and context are kept here too. */
 export function createRemoteSession({ connection, id, opened, config, options, state, open }: RemoteSessionArgs): Session {
   let { messages, contextUsage } = state
-  let running: GenerationStream | undefined
+  const answering = createAnswering(config)
   let disposed: Promise<void> | undefined
   opened.catch(() => {}) // the next send() throws it
   const checkOpen = (): void => {
@@ -35,7 +33,7 @@ export function createRemoteSession({ connection, id, opened, config, options, s
   const look = async <T extends Reply['type']>(question: Question, expected: T, ask?: AskOptions): Promise<ReplyOf<T>> => {
     checkOpen()
     ask?.signal?.throwIfAborted()
-    if (running !== undefined) await untilAborted(running.result.catch(() => {}), ask?.signal)
+    if (answering.running !== undefined) await untilAborted(answering.running.result.catch(() => {}), ask?.signal)
     const [reply] = await Promise.all([connection.ask(question, expected, ask), opened])
     return reply
   }
@@ -49,26 +47,18 @@ export function createRemoteSession({ connection, id, opened, config, options, s
     },
     send(content, sendOptions = {}) {
       checkOpen()
-      checkIdle(running)
-      const user: ChatMessage = { role: 'user', content: userContent(content) }
-      refuseImages([user], config)
       const { signal = options.defaults && splitSignal(options.defaults).signal, rest } = splitSignal(sendOptions)
-      running = createGenerationStream(async (emit, stopped) => {
-        try {
-          const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content: compactContent(user.content), options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
-          const [reply] = await Promise.all([asked, opened])
-          messages = [...messages, user, reply.session?.answer ?? { role: 'assistant', content: reply.result.text }]
-          contextUsage = reply.session?.contextUsage ?? contextUsage
-          return reply.result
-        } finally {
-          running = undefined
-        }
+      return answering.send(content, async (user, emit, stopped) => {
+        const asked = connection.ask({ type: 'send', id: connection.newId(), session: id, content: compactContent(user.content), options: rest }, 'answered', { signal, stopped, onEvent: onPart(emit) })
+        const [reply] = await Promise.all([asked, opened])
+        messages = [...messages, user, reply.session?.answer ?? { role: 'assistant', content: reply.result.text }]
+        contextUsage = reply.session?.contextUsage ?? contextUsage
+        return reply.result
       })
-      return running
     },
     async fork() {
       checkOpen()
-      await running?.result.catch(() => {})
+      await answering.running?.result.catch(() => {})
       const forkId = connection.newId()
       const [forked] = await Promise.all([connection.ask({ type: 'fork', id: forkId, session: id }, 'session'), opened])
       return createRemoteSession({ connection, id: forkId, opened: Promise.resolve(), config, options, state: forked.state, open })
@@ -102,8 +92,8 @@ export function createRemoteSession({ connection, id, opened, config, options, s
     dispose() {
       disposed ??= (async () => {
         open.delete(session)
-        running?.stop()
-        await running?.result.catch(() => {})
+        answering.running?.stop()
+        await answering.running?.result.catch(() => {})
         await disposeRemote(connection, id)
       })()
       return disposed
