@@ -31,7 +31,7 @@ describe.skipIf(executablePath instanceof Error)('a worker in Chromium', { timeo
   describe.each([
     ['wasm', 'isolated', 3],
     ['wasm', 'ordinary', 3],
-    ['webgpu', 'isolated', 3],
+    ['webgpu', 'isolated', 1],
     ['webgpu', 'ordinary', 1],
   ] as const)('with %s, %s page', (backend, kind, count) => {
     const request = { workerAddress, backend }
