@@ -96,6 +96,18 @@ export async function seriousFindings(page: Page, axeSource: string): Promise<re
     .map(({ id, impact, nodes }) => ({ rule: id, impact: String(impact), nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary ?? ''}`) }))
 }
 
+/** Asks, and stops the answer once it says something. The temperature should make it a long one. */
+export async function stopAnAnswer(page: Page): Promise<void> {
+  const stopped = lastAnswer(page).getByText('Stopped.', { exact: true })
+  for (let tries = 0; tries < 8 && !(await stopped.isVisible()); tries++) { // by chance an answer may end by itself
+    await ask(page, 'Good morning!')
+    await expect.poll(async () => (await answers(page)).at(-1)?.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(10)
+    await page.getByRole('button', { name: 'Stop', exact: true }).click({ timeout: 1000 }).catch(() => {})
+    await page.getByRole('button', { name: 'Send', exact: true }).waitFor()
+  }
+  await stopped.waitFor()
+}
+
 /** Once the service worker has it isolated, which takes a reload; and until it is shown. Not by waitForFunction, which the page's policy forbids. */
 export async function untilIsolated(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate('crossOriginIsolated').catch(() => false), { timeout: 60_000 }).toBe(true)

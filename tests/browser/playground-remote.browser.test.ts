@@ -11,7 +11,7 @@ import { type RunningServer, serve } from '../../packages/server/src/index.ts'
 import { openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
 import { listenLocally, type LocalServer } from './local-server.ts'
-import { answered, answers, ask, count, desktop, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, openTab, picturePage, seriousFindings, widthOfPicture } from './playground-page.ts'
+import { answered, answers, ask, count, desktop, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, openTab, picturePage, seriousFindings, widthOfPicture, stopAnAnswer } from './playground-page.ts'
 
 interface DemoRow {
   readonly turns: readonly { readonly question: string; readonly picture: string | null }[]
@@ -152,14 +152,7 @@ describe.skipIf(executablePath instanceof Error)('a server in the playground', {
     await page.getByRole('button', { name: `Model: demo at ${host()}` }).waitFor()
     await openTab(page, 'Answers')
     await page.getByLabel('Temperature').fill('2') // goes on for long
-    const stopped = lastAnswer(page).getByText('Stopped.', { exact: true })
-    for (let tries = 0; tries < 8 && !(await stopped.isVisible()); tries++) { // by chance an answer may end by itself
-      await ask(page, 'Good morning!')
-      await expect.poll(async () => (await answers(page)).at(-1)?.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(10)
-      await page.getByRole('button', { name: 'Stop', exact: true }).click({ timeout: 1000 }).catch(() => {})
-      await page.getByRole('button', { name: 'Send', exact: true }).waitFor()
-    }
-    await stopped.waitFor()
+    await stopAnAnswer(page)
     await expect.poll(() => server.app.load).toEqual({ running: 0, queued: 0 })
     await page.getByRole('button', { name: 'The model’s own' }).click()
     await page.getByRole('button', { name: 'New chat' }).click()

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type OpenOptions, type OpenPlayground, openPlaygroundSite, type PlaygroundSite } from './built-playground.ts'
 import { chromiumOrReason } from './built-site.ts'
-import { answered, answers, ask, count, desktop, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, openTab, phone, seriousFindings, untilIsolated, useExactNumerics, widthOfPicture } from './playground-page.ts'
+import { answered, answers, ask, count, desktop, drop, editQuestion, fileAt, lastAnswer, night, openIsolatedPage, openTab, phone, seriousFindings, untilIsolated, useExactNumerics, widthOfPicture, stopAnAnswer } from './playground-page.ts'
 
 interface DemoRow {
   readonly turns: readonly { readonly question: string; readonly picture: string | null }[]
@@ -62,14 +62,7 @@ describe.skipIf(executablePath instanceof Error)('the playground', { timeout: 18
     const { page } = opened
     await openTab(page, 'Answers')
     await page.getByLabel('Temperature').fill('5') // goes on for long
-    const stopped = lastAnswer(page).getByText('Stopped.', { exact: true })
-    for (let tries = 0; tries < 8 && !(await stopped.isVisible()); tries++) { // by chance an answer may end by itself
-      await ask(page, 'Good morning!')
-      await expect.poll(async () => (await answers(page)).at(-1)?.length ?? 0, { timeout: 30_000 }).toBeGreaterThan(10)
-      await page.getByRole('button', { name: 'Stop', exact: true }).click({ timeout: 1000 }).catch(() => {})
-      await page.getByRole('button', { name: 'Send', exact: true }).waitFor()
-    }
-    await stopped.waitFor()
+    await stopAnAnswer(page)
     expect((await answers(page)).at(-1)?.length).toBeGreaterThan(10)
     await page.getByRole('button', { name: 'The model’s own' }).click()
     await page.getByRole('button', { name: 'New chat' }).click()

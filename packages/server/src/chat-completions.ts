@@ -4,7 +4,7 @@ import { chatFormat } from './chat-format.ts'
 import { type ChatRequest, readChatRequest } from './chat-request.ts'
 import type { Exchange } from './exchange.ts'
 import { readMessages, type UnfetchedMessages } from './images.ts'
-import type { WireMessage } from './messages.ts'
+import { textLength } from './messages.ts'
 import { respond } from './respond.ts'
 import { checkModel, checkText, type Services } from './services.ts'
 
@@ -43,9 +43,4 @@ function read(body: Readonly<Record<string, unknown>>, services: Services): { re
   checkModel(asked.model, services)
   checkText(textLength(messages), 'messages', limits)
   return { asked, messages: readMessages(messages, { limits, fetchImage, panAndScan: asked.panAndScan }) }
-}
-
-export function textLength(messages: readonly WireMessage[]): number {
-  const lengths = messages.flatMap(({ content }) => (typeof content === 'string' ? [content.length] : content.map((part) => (part.type === 'text' ? part.text.length : 0))))
-  return lengths.reduce((sum, length) => sum + length, 0)
 }

@@ -70,7 +70,7 @@ export function invalidUrl(param: string, why: string): ApiError {
 }
 
 function readDataUrl(address: string, param: string, { imageBytes }: Limits): Uint8Array {
-  const comma = address.indexOf(',', 0)
+  const comma = address.indexOf(',')
   const head = address.slice(0, Math.min(comma, 200))
   if (comma < 0 || !/^data:image\/(png|jpe?g|webp|gif);base64$/i.test(head)) {
     throw invalidUrl(param, 'it must be a PNG, JPEG, WebP or GIF in base64: data:image/png;base64,…')

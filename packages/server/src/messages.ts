@@ -54,6 +54,12 @@ const message = z.discriminatedUnion(
 
 export const messagesField: z.ZodType<readonly WireMessage[]> = list(message, { low: 1, high: MOST_MESSAGES, error: 'a list of messages' })
 
+/** Characters of all texts. */
+export function textLength(messages: readonly WireMessage[]): number {
+  const lengths = messages.flatMap(({ content: said }) => (typeof said === 'string' ? [said.length] : said.map((part) => (part.type === 'text' ? part.text.length : 0))))
+  return lengths.reduce((sum, length) => sum + length, 0)
+}
+
 /**
  * The order that Gemma's template takes: a system text, if there is one, then user and assistant in turns, the user first.
  * @throws ApiError 400

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { readJson } from './body.ts'
-import { textLength } from './chat-completions.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { flag, list, only, parseFields } from './fields.ts'
 import { readMessages } from './images.ts'
-import { checkOrder, messagesField } from './messages.ts'
+import { checkOrder, messagesField, textLength } from './messages.ts'
 import { checkModel, checkText, type Services } from './services.ts'
 
 const model = z.string({ error: 'a string: the id that GET /v1/models shows' }).optional()

@@ -29,6 +29,8 @@ const longestGoodbyeMs = 600_000
 export async function serve(options: ServeOptions): Promise<void> {
   const { host, port, apiKey: apiKeys = keysOfEnvironment(), cors, remoteImages, parallel, queue, keep = parallel, maxBodyMb, name, quiet = false } = options
   const { isLoopback, serve: listen } = await import('@facetjs/server')
+  // Before it is taken: asked afterwards, a card that is full now would have no room for it.
+  const memory = quiet ? undefined : await describeMemory(options, parallel + keep)
   await using gemma = await loadModel(options, { idleCaches: keep })
   const stopping = Promise.withResolvers<void>()
   using _ = onInterrupt(stopping.resolve, ['SIGINT', 'SIGTERM'])
@@ -48,8 +50,8 @@ export async function serve(options: ServeOptions): Promise<void> {
   })
   const model = name ?? gemma.name
   note(`${model} on ${gemma.device.device} listens at ${server.url}`)
-  if (!quiet) {
-    note(await describeMemory(options, parallel + keep))
+  if (memory !== undefined) {
+    note(memory)
     note(curlLine(server.url, model, apiKeys.length > 0))
   }
   if (apiKeys.length === 0 && !isLoopback(host)) note(`Warning: whoever reaches ${host} can use this model: there is no key. Give one with FACET_API_KEYS or --api-key, or listen on 127.0.0.1.`)

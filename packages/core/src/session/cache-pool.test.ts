@@ -1,5 +1,6 @@
 // Which cache a prompt goes on from, when several conversations take turns.
 import { expect, onTestFinished, test } from 'vitest'
+import type { BackendFactory, Memory } from '../backend.ts'
 import { GemmaError } from '../errors.ts'
 import { reference } from '../reference/index.ts'
 import { Gemma } from './gemma.ts'
@@ -12,6 +13,24 @@ async function load(options: Partial<LoadOptions> = {}): Promise<Gemma> {
   const gemma = await Gemma.load(demo, { backend: reference(), numerics: 'exact', mmproj: false, ...options })
   onTestFinished(() => gemma.dispose())
   return gemma
+}
+
+/** The reference, whose caches are made this way. */
+function withCaches(make: (allocate: () => Promise<Memory>) => Promise<Memory>): BackendFactory {
+  const backend = reference()
+  return {
+    ...backend,
+    async open(options) {
+      const opened = await backend.open(options)
+      return {
+        ...opened,
+        allocate(buffers, allocation) {
+          const allocate = (): Promise<Memory> => opened.allocate(buffers, allocation)
+          return buffers[0].role === 'kv' ? make(allocate) : allocate()
+        },
+      }
+    },
+  }
 }
 
 /** As a server does it: the whole conversation again, in a session of its own. */
@@ -53,23 +72,11 @@ test('no idle caches: nothing is kept', async () => {
 
 test('where there is no memory for another cache, an idle one is taken', async () => {
   let caches = 0
-  const backend = reference()
-  const gemma = await load({
-    idleCaches: 4,
-    backend: {
-      ...backend,
-      async open(options) {
-        const opened = await backend.open(options)
-        return {
-          ...opened,
-          async allocate(buffers, allocation) {
-            if (buffers[0].role === 'kv' && caches++ > 0) throw new GemmaError('out-of-memory', 'No more.')
-            return await opened.allocate(buffers, allocation)
-          },
-        }
-      },
-    },
+  const backend = withCaches(async (allocate) => {
+    if (caches++ > 0) throw new GemmaError('out-of-memory', 'No more.')
+    return await allocate()
   })
+  const gemma = await load({ idleCaches: 4, backend })
   await ask(gemma, [day], [])
   expect((await ask(gemma, [`${count} ${count} ${count}`], [])).usage.cachedTokens).toBeLessThan(5)
   expect(caches).toBe(2)
@@ -81,31 +88,18 @@ test('where there is no memory for another cache, an idle one is taken', async (
 
 test('as many as there may be, and no more', async () => {
   let open = 0
-  const backend = reference()
-  const gemma = await load({
-    idleCaches: 2,
-    backend: {
-      ...backend,
-      async open(options) {
-        const opened = await backend.open(options)
-        return {
-          ...opened,
-          async allocate(buffers, allocation) {
-            const memory = await opened.allocate(buffers, allocation)
-            if (buffers[0].role !== 'kv') return memory
-            open++
-            return {
-              ...memory,
-              dispose() {
-                open--
-                memory.dispose()
-              },
-            }
-          },
-        }
+  const backend = withCaches(async (allocate) => {
+    const memory = await allocate()
+    open++
+    return {
+      ...memory,
+      dispose() {
+        open--
+        memory.dispose()
       },
-    },
+    }
   })
+  const gemma = await load({ idleCaches: 2, backend })
   const sessions = [day, sum, count, day].map((question) => {
     const session = gemma.chat()
     return { session, answer: session.send(question, { maxTokens: 3 }).result }
